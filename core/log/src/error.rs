@@ -1,0 +1,155 @@
+//! What can go wrong, said so that the caller knows whose fault it is and whether trying again helps.
+
+use std::path::PathBuf;
+
+/// Every way a log can fail.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// The caller's fault: the topic was never created.
+    #[error("topic {topic:?} does not exist; create it first")]
+    UnknownTopic {
+        /// Its name.
+        topic: String,
+    },
+    /// The caller's fault: no such partition.
+    #[error("topic {topic:?} has {partitions} partitions, partition {partition} was asked for")]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// What was asked for.
+        partition: u32,
+        /// What there is.
+        partitions: u32,
+    },
+    /// The operator's fault: a topic exists with another number of partitions, which decides where keys live.
+    #[error(
+        "topic {topic:?} has {found} partitions, {wanted} are configured; keys would move: use a new topic or the old number"
+    )]
+    PartitionMismatch {
+        /// The topic.
+        topic: String,
+        /// What there is.
+        found: u32,
+        /// What was asked for.
+        wanted: u32,
+    },
+    /// The caller's fault: not a name, or settings, that both engines can hold.
+    #[error("topic {topic:?} cannot be created: {why}")]
+    InvalidTopic {
+        /// Its name.
+        topic: String,
+        /// What is wrong, and what is allowed.
+        why: String,
+    },
+    /// The position is not in the log: retention removed it, or the log was replaced by a shorter one.
+    #[error(
+        "offset {requested} of {topic:?}/{partition} is not in the log, which holds {start}..{end}"
+    )]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What was asked for.
+        requested: u64,
+        /// Oldest offset there is.
+        start: u64,
+        /// Next offset to be written.
+        end: u64,
+    },
+    /// The caller's fault: a record, or an append as a whole, is over the limit. Nothing of the append was written.
+    #[error("{what} of {bytes} bytes for topic {topic:?} is over the limit of {max}")]
+    RecordTooLarge {
+        /// The topic.
+        topic: String,
+        /// What is too large: `record`, `append`, `header name`, `headers`.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Storage or broker cannot be used at the moment. A retry helps; a failed append is not in the log, unless `uncertain`.
+    #[error("the log cannot {doing} at the moment: {why}")]
+    Unavailable {
+        /// What was tried.
+        doing: &'static str,
+        /// What the engine said.
+        why: String,
+        /// Whether the records may be in the log all the same (Kafka only: read back before writing them again).
+        uncertain: bool,
+    },
+    /// The engine cannot go on and must be opened again.
+    #[error("the log engine stopped while it tried to {doing}: {why}; open it again")]
+    Fatal {
+        /// What was tried.
+        doing: &'static str,
+        /// What the engine said.
+        why: String,
+    },
+    /// What is on disk is not what was written there.
+    #[error("{path} is damaged: {what}; {hint}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The file was written by a later version of this program.
+    #[error("{path} has format {found}, this version knows up to {known}; run the newer version", path = path.display())]
+    NewerVersion {
+        /// The file.
+        path: PathBuf,
+        /// The format found.
+        found: u64,
+        /// The newest format known.
+        known: u64,
+    },
+    /// Another process has the folder.
+    #[error("{path} is in use by another process; stop it, or ask its API instead", path = path.display())]
+    Locked {
+        /// The file that is locked.
+        path: PathBuf,
+    },
+    /// There is no log in the folder.
+    #[error("there is no log at {path}", path = path.display())]
+    Missing {
+        /// The file that was looked for.
+        path: PathBuf,
+    },
+    /// The folder or file cannot be made or opened: permissions, a missing mount, a full disk.
+    #[error("{path} cannot be opened: {why}", path = path.display())]
+    Storage {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        why: String,
+    },
+    /// The operator's fault: the configured target is not understood, or not in this build.
+    #[error("log {text:?} cannot be used: {why}")]
+    Target {
+        /// The configured text.
+        text: String,
+        /// What is wrong, and what is allowed.
+        why: String,
+    },
+    /// `close` was called, or the engine is going down.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    /// Whether the same call can succeed later without anyone changing anything.
+    #[must_use]
+    pub fn retriable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+
+    /// Whether what is on disk is the matter (the process exits with 3).
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::NewerVersion { .. })
+    }
+}
