@@ -1,1 +1,19 @@
-//! Placeholder.
+//! What every Wardline program needs around its work: settings that know where each value came from, logging,
+//! exit codes, the run folder, stop signals. No part's own logic lives here.
+
+pub mod args;
+mod check;
+pub mod exit;
+pub mod logging;
+pub mod notify;
+pub mod program;
+pub mod run_dir;
+pub mod running;
+pub mod schema;
+pub mod settings;
+mod values;
+
+pub use args::CommonArgs;
+pub use exit::Exit;
+pub use running::{Running, Stop, StopHandle, stop_pair};
+pub use settings::{Problem, Settings, Source};
