@@ -3,9 +3,15 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// RFC 3339 in UTC with milliseconds left out when they are zero.
+/// RFC 3339 in UTC; milliseconds are left out when they are zero.
 pub fn rfc3339(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).map_or_else(|_| format!("@{ms}ms"), |t| t.to_string())
+    let format = if ms.rem_euclid(1000) == 0 {
+        "%Y-%m-%dT%H:%M:%SZ"
+    } else {
+        "%Y-%m-%dT%H:%M:%S%.3fZ"
+    };
+    Timestamp::from_millisecond(ms)
+        .map_or_else(|_| format!("@{ms}ms"), |t| t.strftime(format).to_string())
 }
 
 /// RFC 3339 with the offset that the zone has at that moment.

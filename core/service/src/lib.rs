@@ -4,6 +4,7 @@
 pub mod args;
 mod check;
 pub mod exit;
+mod loader;
 pub mod logging;
 pub mod notify;
 pub mod program;
