@@ -69,6 +69,14 @@ pub enum LogError {
         /// The limit.
         max: usize,
     },
+    /// The caller's fault: what compaction keeps is decided by key, so a compacted topic takes no record without one.
+    #[error(
+        "topic {topic:?} is compacted: every record needs a key; nothing of the append was written"
+    )]
+    KeyMissing {
+        /// The topic.
+        topic: String,
+    },
     /// Storage or broker cannot be used at the moment. A retry helps; a failed append is not in the log, unless `uncertain`.
     #[error("the log cannot {doing} at the moment: {why}")]
     Unavailable {

@@ -1,54 +1,289 @@
-//! The log in one redb file.
+//! The log in one redb file: one thread writes and syncs, readers take short snapshots.
+//!
+//! What it keeps true (docs/specs/embedded-log.md has the rules):
+//! - an append is answered after the sync of the commit that holds all of it, and one sync serves all who waited;
+//! - an append that failed is not in the log, neither now nor after the file was opened again;
+//! - a reader never waits for a writer, and a writer never for a reader, except while the file is opened again;
+//! - nothing here blocks the async runtime: writes have their thread, reads run as blocking tasks.
+
+mod append;
+mod block;
+mod committer;
+mod compact;
+mod file;
+mod maintain;
+mod reader;
+mod state;
+mod tables;
+mod wire;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use tokio::sync::{Semaphore, oneshot};
 
+pub(crate) use append::check;
+pub use file::{FILE_NAME, WrapStorage, Wrapped};
+
+use append::{Append, Positions};
+use committer::{Command, Committer};
+use file::LogFile;
+use reader::EmbeddedReader;
+use state::Shared;
+
+use crate::limits::{APPEND_BYTES_MAX, PENDING_BYTES_MAX};
 use crate::{
     Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, TopicInfo, TopicSpec,
 };
 
+/// Milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// What can be chosen when the log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Make the folder and the file if they are missing.
+    pub create: bool,
+    /// Run a thrifty maintenance pass every minute.
+    pub background: bool,
+    /// Dates blocks, for retention by time and the grace of tombstones.
+    pub clock: Clock,
+    /// Stands between redb and the file.
+    pub wrap_storage: Option<WrapStorage>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            create: true,
+            background: true,
+            clock: Arc::new(wall_clock_ms),
+            wrap_storage: None,
+        }
+    }
+}
+
 /// The embedded engine.
-pub struct EmbeddedLog;
+pub struct EmbeddedLog {
+    shared: Arc<Shared>,
+    commands: mpsc::Sender<Command>,
+    /// One permit is a KiB that waits for its commit.
+    pending: Arc<Semaphore>,
+}
 
 impl EmbeddedLog {
-    /// Opens the log of a folder, and makes it if there is none.
+    /// Opens the log of a folder, and makes it if there is none. Blocks for as long as a repair after a crash takes.
     ///
     /// # Errors
     /// `Locked`, `Damaged`, `NewerVersion`, `Storage`.
-    pub fn open(_dir: &Path) -> Result<Arc<Self>, LogError> {
-        Err(LogError::Closed)
+    pub fn open(dir: &Path) -> Result<Arc<Self>, LogError> {
+        Self::open_with(dir, Options::default())
+    }
+
+    /// Opens a log that must be there, as in a stopped data folder.
+    ///
+    /// # Errors
+    /// `Missing`, and what `open` says.
+    pub fn open_existing(dir: &Path) -> Result<Arc<Self>, LogError> {
+        let options = Options {
+            create: false,
+            background: false,
+            ..Options::default()
+        };
+        Self::open_with(dir, options)
+    }
+
+    /// Opens with chosen options.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_with(dir: &Path, options: Options) -> Result<Arc<Self>, LogError> {
+        let file = LogFile::open(dir, options.create, options.wrap_storage)?;
+        let shared = Arc::new(Shared::new(file)?);
+        let (commands, queue) = mpsc::channel();
+        let committer = Committer::new(
+            Arc::clone(&shared),
+            queue,
+            options.clock,
+            options.background,
+        );
+        std::thread::Builder::new()
+            .name("log-commit".to_owned())
+            .spawn(move || committer.run())
+            .map_err(|error| LogError::Fatal {
+                doing: "start its thread",
+                why: error.to_string(),
+            })?;
+        Ok(Arc::new(Self {
+            shared,
+            commands,
+            pending: Arc::new(Semaphore::new(PENDING_BYTES_MAX / 1024)),
+        }))
+    }
+
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, LogError>>) -> Command,
+    ) -> Result<T, LogError> {
+        self.shared.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(command(reply));
+        sent.map_err(|_| self.stopped())?;
+        answer.await.map_err(|_| self.stopped())?
+    }
+
+    /// Why the thread does not answer.
+    fn stopped(&self) -> LogError {
+        match self.shared.check_open() {
+            Err(closed) => closed,
+            Ok(()) => LogError::Fatal {
+                doing: "write",
+                why: "its thread ended".to_owned(),
+            },
+        }
+    }
+
+    async fn append_all(&self, batches: Vec<(String, Vec<Record>)>) -> Result<Positions, LogError> {
+        let mut of_topics = Vec::with_capacity(batches.len());
+        let mut bytes = 0;
+        for (name, records) in batches {
+            let topic = self.shared.topic(&name)?;
+            bytes += check(&name, topic.cleanup().kind(), &records)?;
+            of_topics.push((topic, records));
+        }
+        if bytes > APPEND_BYTES_MAX {
+            return Err(LogError::RecordTooLarge {
+                topic: of_topics
+                    .iter()
+                    .map(|(t, _)| t.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(","),
+                what: "append",
+                bytes,
+                max: APPEND_BYTES_MAX,
+            });
+        }
+        if of_topics.iter().all(|(_, records)| records.is_empty()) {
+            return Ok(of_topics.iter().map(|_| Vec::new()).collect());
+        }
+        // At most 32 Ki of 64 Ki permits: always to be had.
+        let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.pending).acquire_many_owned(permits).await;
+        let permit = permit.map_err(|_| LogError::Closed)?;
+        self.ask(|reply| {
+            Command::Append(Append {
+                batches: of_topics,
+                bytes,
+                reply,
+                permit,
+            })
+        })
+        .await
     }
 }
 
 #[async_trait]
 impl Log for EmbeddedLog {
-    async fn create_topics(&self, _specs: &[TopicSpec]) -> Result<(), LogError> {
-        Err(LogError::Closed)
+    async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
+        self.ask(|reply| Command::Create(specs.to_vec(), reply))
+            .await
     }
+
     async fn topics(&self) -> Result<Vec<TopicInfo>, LogError> {
-        Err(LogError::Closed)
+        self.shared.check_open()?;
+        let topics = self.shared.topics().into_iter().map(|topic| TopicInfo {
+            name: topic.name.clone(),
+            partitions: topic.count(),
+            cleanup: topic.cleanup().kind(),
+        });
+        Ok(topics.collect())
     }
-    async fn append(&self, _: &str, _: Vec<Record>) -> Result<Vec<Position>, LogError> {
-        Err(LogError::Closed)
+
+    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
+        let mut positions = self.append_all(vec![(topic.to_owned(), records)]).await?;
+        Ok(positions.pop().unwrap_or_default())
     }
+
     async fn append_many(
         &self,
-        _: Vec<(String, Vec<Record>)>,
+        batches: Vec<(String, Vec<Record>)>,
     ) -> Result<Vec<Vec<Position>>, LogError> {
-        Err(LogError::Closed)
+        self.append_all(batches).await
     }
-    async fn offsets(&self, _: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        Err(LogError::Closed)
+
+    async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        let topic = self.shared.topic(topic)?;
+        let rows = (0_u32..).zip(&topic.partitions);
+        Ok(rows
+            .map(|(partition, state)| {
+                let row = state.row();
+                PartitionOffsets {
+                    partition,
+                    start: row.start,
+                    end: row.end,
+                }
+            })
+            .collect())
     }
-    async fn reader(&self, _: &str, _: u32, _: u64) -> Result<Box<dyn Reader>, LogError> {
-        Err(LogError::Closed)
+
+    async fn reader(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, LogError> {
+        let topic = self.shared.topic(topic)?;
+        let reader = EmbeddedReader::new(Arc::clone(&self.shared), topic, partition, from)?;
+        Ok(Box::new(reader))
     }
+
     async fn maintain(&self) -> Result<Maintenance, LogError> {
-        Err(LogError::Closed)
+        self.ask(Command::Maintain).await
     }
+
     async fn close(&self) -> Result<(), LogError> {
-        Ok(())
+        match self.ask(Command::Close).await {
+            Err(LogError::Closed) => Ok(()),
+            other => other,
+        }
     }
+}
+
+/// The topics of `specs` that are new or have other settings; checks all of them first.
+fn topics_change(shared: &Shared, specs: &[TopicSpec]) -> Result<Vec<TopicSpec>, LogError> {
+    let mut change: Vec<TopicSpec> = Vec::new();
+    for spec in specs {
+        spec.check()?;
+        let known = match shared.topic(&spec.name) {
+            Ok(topic) => Some((topic.count(), topic.cleanup())),
+            Err(LogError::UnknownTopic { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        match known {
+            Some((found, _)) if found != spec.partitions => {
+                return Err(LogError::PartitionMismatch {
+                    topic: spec.name.clone(),
+                    found,
+                    wanted: spec.partitions,
+                });
+            }
+            Some((_, cleanup)) if cleanup == spec.cleanup => {}
+            _ => {
+                // Twice in one call: the later settings hold.
+                change.retain(|other| other.name != spec.name);
+                change.push(spec.clone());
+            }
+        }
+    }
+    Ok(change)
+}
+
+fn wall_clock_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
 }

@@ -1,0 +1,277 @@
+//! The log's shape in memory: topics, partitions, and what of them is durable.
+//!
+//! A partition's row in memory is what was acknowledged; only the committer changes it, after the commit. After a
+//! failed commit the file may hold more than the row says. `recover` opens the file again and takes that back before
+//! anybody can read it, so an append that failed is not in the log (rule L33).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Database, ReadableTable, WriteTransaction};
+use tokio::sync::watch;
+
+use super::file::LogFile;
+use super::tables::{self, BLOCKS, Row, Shape, StoredTopic, blocks_from};
+use crate::{Cleanup, LogError};
+
+/// What readers follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) closed: bool,
+}
+
+pub(crate) struct Partition {
+    row: Mutex<Row>,
+    range: watch::Sender<Range>,
+}
+
+impl Partition {
+    fn new(row: Row) -> Self {
+        let (range, _) = watch::channel(Range {
+            start: row.start,
+            end: row.end,
+            closed: false,
+        });
+        Self {
+            row: Mutex::new(row),
+            range,
+        }
+    }
+
+    pub(crate) fn row(&self) -> Row {
+        *self.row.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a committed row the truth, and wakes the readers.
+    pub(crate) fn publish(&self, row: Row) {
+        *self.row.lock().unwrap_or_else(PoisonError::into_inner) = row;
+        self.range.send_if_modified(|range| {
+            let changed = range.start != row.start || range.end != row.end;
+            (range.start, range.end) = (row.start, row.end);
+            changed
+        });
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Range> {
+        self.range.subscribe()
+    }
+}
+
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) id: u32,
+    cleanup: Mutex<Cleanup>,
+    pub(crate) partitions: Vec<Partition>,
+}
+
+impl Topic {
+    pub(crate) fn new(name: &str, stored: &StoredTopic, rows: &[Row]) -> Self {
+        Self {
+            name: name.to_owned(),
+            id: stored.id,
+            cleanup: Mutex::new(stored.cleanup),
+            partitions: rows.iter().copied().map(Partition::new).collect(),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.partitions.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn cleanup(&self) -> Cleanup {
+        *self.cleanup.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_cleanup(&self, cleanup: Cleanup) {
+        *self.cleanup.lock().unwrap_or_else(PoisonError::into_inner) = cleanup;
+    }
+
+    pub(crate) fn partition(&self, partition: u32) -> Result<&Partition, LogError> {
+        self.partitions
+            .get(partition as usize)
+            .ok_or_else(|| LogError::UnknownPartition {
+                topic: self.name.clone(),
+                partition,
+                partitions: self.count(),
+            })
+    }
+}
+
+/// What the committer, the readers and the handle share.
+pub(crate) struct Shared {
+    pub(crate) file: LogFile,
+    topics: RwLock<BTreeMap<String, Arc<Topic>>>,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(file: LogFile) -> Result<Self, LogError> {
+        let shape = {
+            let guard = file.read();
+            let db = guard.as_ref().ok_or(LogError::Closed)?;
+            tables::shape(db).map_err(|error| file.error("read its topics", error))?
+        };
+        let topics = shape
+            .iter()
+            .map(|(name, (stored, rows))| (name.clone(), Arc::new(Topic::new(name, stored, rows))))
+            .collect();
+        Ok(Self {
+            file,
+            topics: RwLock::new(topics),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn topics(&self) -> Vec<Arc<Topic>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.values().cloned().collect()
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Result<Arc<Topic>, LogError> {
+        self.check_open()?;
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics
+            .get(name)
+            .cloned()
+            .ok_or_else(|| LogError::UnknownTopic {
+                topic: name.to_owned(),
+            })
+    }
+
+    pub(crate) fn insert_topic(&self, topic: Topic) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        topics.insert(topic.name.clone(), Arc::new(topic));
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), LogError> {
+        if self.closed.load(Ordering::Acquire) {
+            Err(LogError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs a transaction; after an I/O error the file is opened again and, if that works, it runs once more.
+    pub(crate) fn with_db<T>(
+        &self,
+        doing: &'static str,
+        mut run: impl FnMut(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, LogError> {
+        for last in [false, true] {
+            self.check_open()?;
+            let failed = {
+                let guard = self.file.read();
+                match guard.as_ref().map(&mut run) {
+                    Some(Ok(done)) => return Ok(done),
+                    Some(Err(error)) => Some(self.file.error(doing, error)),
+                    None => None,
+                }
+            };
+            match failed {
+                Some(error) if last || !error.retriable() => return Err(error),
+                _ => self.recover()?,
+            }
+        }
+        Err(LogError::Closed)
+    }
+
+    /// Opens the file again and takes back what failed commits may have left.
+    pub(crate) fn recover(&self) -> Result<(), LogError> {
+        let mut guard = self.file.write();
+        self.check_open()?;
+        // The old handle holds the lock of the file.
+        *guard = None;
+        let reopened = self.file.open_database().and_then(|db| {
+            let shape = self
+                .take_back(&db)
+                .map_err(|error| self.file.error("open again", error))?;
+            Ok((db, shape))
+        });
+        match reopened {
+            Ok((db, shape)) => {
+                *guard = Some(db);
+                self.adopt(&shape);
+                tracing::warn!(path = %self.file.path().display(), "log file opened again after a failure");
+                Ok(())
+            }
+            Err(LogError::Storage { why, .. }) => Err(LogError::Unavailable {
+                doing: "open its file again",
+                why,
+                uncertain: false,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn take_back(&self, db: &Database) -> Result<Shape, redb::Error> {
+        let mut shape = tables::shape(db)?;
+        let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let txn = db.begin_write()?;
+        let mut changed = false;
+        for (name, (stored, rows)) in &mut shape {
+            for (partition, row) in (0_u32..).zip(rows.iter_mut()) {
+                let known = known.get(name).and_then(|t| t.partition(partition).ok());
+                let end = known.map_or(0, |known| known.row().end);
+                if row.end > end {
+                    take_back_partition(&txn, (stored.id, partition), row, end)?;
+                    changed = true;
+                }
+            }
+        }
+        if changed {
+            txn.commit()?;
+        } else {
+            txn.abort()?;
+        }
+        Ok(shape)
+    }
+
+    fn adopt(&self, shape: &Shape) {
+        for (name, (stored, rows)) in shape {
+            match self.topic(name) {
+                Ok(topic) => {
+                    for (partition, row) in topic.partitions.iter().zip(rows) {
+                        partition.publish(*row);
+                    }
+                    topic.set_cleanup(stored.cleanup);
+                }
+                Err(_) => self.insert_topic(Topic::new(name, stored, rows)),
+            }
+        }
+    }
+
+    /// Gives the file free and wakes the readers; they say `Closed` from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        *self.file.write() = None;
+        for topic in self.topics() {
+            for partition in &topic.partitions {
+                partition.range.send_modify(|range| range.closed = true);
+            }
+        }
+    }
+}
+
+fn take_back_partition(
+    txn: &WriteTransaction,
+    (topic, partition): (u32, u32),
+    row: &mut Row,
+    end: u64,
+) -> Result<(), redb::Error> {
+    let mut blocks = txn.open_table(BLOCKS)?;
+    let mut keys = Vec::new();
+    for entry in blocks.range(blocks_from(topic, partition, end))? {
+        let (key, block) = entry?;
+        keys.push((key.value(), block.value().len() as u64));
+    }
+    for (key, bytes) in keys {
+        blocks.remove(key)?;
+        row.stored_bytes = row.stored_bytes.saturating_sub(bytes);
+        row.dirty_bytes = row.dirty_bytes.saturating_sub(bytes);
+    }
+    row.end = end;
+    tables::put_row(txn, topic, partition, *row)
+}
