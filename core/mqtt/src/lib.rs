@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The MQTT listener whose acknowledgement waits for its handler.
+//!
+//! Devices talk to the agent and agents talk to the bridge through this listener. A PUBACK, PUBREC or PUBCOMP
+//! leaves only after the [`Handler`] said that the message is where it has to be (promise P1), so the listener
+//! itself keeps no message: it decodes, checks, hands over in batches, and answers in order.
+//!
+//! The rules it keeps are numbered in `docs/specs/mqtt-listener.md` (M1 to M40); tests cite them by number.
+//!
+//! Rooms: [`wire`] turns bytes into packets within limits and back; [`session`] is the QoS, alias and window
+//! state of one connection, without I/O; [`hub`] carries receipts and configuration out to subscribers;
+//! [`listener`] owns sockets, tasks, back-pressure and take-over.
+
+mod close;
+mod error;
+mod handler;
+mod hub;
+pub mod limits;
+mod listener;
+mod session;
+mod stats;
+mod topic;
+mod wire;
+
+pub use close::CloseReason;
+pub use error::Error;
+pub use futures_util::future::BoxFuture;
+pub use handler::{
+    Client, ConnectRefusal, Handler, Protocol, Publish, Qos, Refusal, Session, Verdict,
+};
+pub use hub::Publisher;
+pub use limits::Limits;
+pub use listener::{Listener, ListenerConfig};
+pub use stats::Stats;

@@ -1,0 +1,185 @@
+//! Packets to clients.
+//!
+//! Acknowledgements are four or five bytes and leave by the hundred thousand, so they are written by hand into the
+//! connection's buffer. The CONNACK of MQTT 5, with its properties, is left to rmqtt-codec.
+
+use bytes::{BufMut, BytesMut};
+use rmqtt_codec::v5;
+use tokio_util::codec::Encoder as _;
+
+use super::ConnectReply;
+use crate::{CloseReason, Limits};
+
+/// An acknowledgement of a PUBLISH or PUBREL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ack {
+    Puback,
+    Pubrec,
+    Pubcomp,
+}
+
+/// Writes PUBACK, PUBREC or PUBCOMP. A `code` other than 0 can only go to MQTT 5.
+pub(crate) fn put_ack(out: &mut BytesMut, kind: Ack, packet_id: u16, code: u8) {
+    let first = match kind {
+        Ack::Puback => 0x40,
+        Ack::Pubrec => 0x50,
+        Ack::Pubcomp => 0x70,
+    };
+    let [high, low] = packet_id.to_be_bytes();
+    if code == 0 {
+        out.put_slice(&[first, 2, high, low]);
+    } else {
+        out.put_slice(&[first, 3, high, low, code]);
+    }
+}
+
+/// Writes a PINGRESP.
+pub(crate) fn put_pingresp(out: &mut BytesMut) {
+    out.put_slice(&[0xd0, 0]);
+}
+
+/// Writes the DISCONNECT of MQTT 5.
+pub(crate) fn put_disconnect(out: &mut BytesMut, code: u8) {
+    out.put_slice(&[0xe0, 1, code]);
+}
+
+fn put_varint(out: &mut BytesMut, mut value: usize) {
+    loop {
+        let byte = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 {
+            out.put_u8(byte);
+            return;
+        }
+        out.put_u8(byte | 0x80);
+    }
+}
+
+fn put_codes(out: &mut BytesMut, first: u8, packet_id: u16, v5: bool, codes: &[u8]) {
+    out.put_u8(first);
+    put_varint(out, 2 + usize::from(v5) + codes.len());
+    out.put_u16(packet_id);
+    if v5 {
+        out.put_u8(0);
+    }
+    out.put_slice(codes);
+}
+
+/// Writes a SUBACK with one code for each filter.
+pub(crate) fn put_suback(out: &mut BytesMut, packet_id: u16, v5: bool, codes: &[u8]) {
+    put_codes(out, 0x90, packet_id, v5, codes);
+}
+
+/// Writes an UNSUBACK; MQTT 3.x knows no codes there.
+pub(crate) fn put_unsuback(out: &mut BytesMut, packet_id: u16, v5: bool, codes: &[u8]) {
+    put_codes(out, 0xb0, packet_id, v5, if v5 { codes } else { &[] });
+}
+
+/// Writes a PUBLISH of QoS 0, unless the client said that it takes nothing so large.
+pub(crate) fn put_publish(
+    out: &mut BytesMut,
+    topic: &str,
+    payload: &[u8],
+    v5: bool,
+    bytes_max: usize,
+) -> bool {
+    let Ok(topic_len) = u16::try_from(topic.len()) else {
+        return false;
+    };
+    let remaining = 2 + topic.len() + usize::from(v5) + payload.len();
+    if remaining + 5 > bytes_max.min(268_435_455) {
+        return false;
+    }
+    out.reserve(remaining + 5);
+    out.put_u8(0x30);
+    put_varint(out, remaining);
+    out.put_u16(topic_len);
+    out.put_slice(topic.as_bytes());
+    if v5 {
+        out.put_u8(0);
+    }
+    out.put_slice(payload);
+    true
+}
+
+/// Writes the refusal of a CONNECT.
+pub(crate) fn put_connack_refusal(out: &mut BytesMut, reply: ConnectReply) {
+    match reply {
+        ConnectReply::V3(code) => out.put_slice(&[0x20, 2, 0, code]),
+        ConnectReply::V5(code) => out.put_slice(&[0x20, 3, 0, code, 0]),
+    }
+}
+
+/// What a CONNACK of success says.
+#[derive(Debug)]
+pub(crate) struct ConnectAck<'a> {
+    pub(crate) v5: bool,
+    pub(crate) session_present: bool,
+    /// The identifier, if the client brought none.
+    pub(crate) assigned: Option<&'a str>,
+    /// The keep-alive, if it is not the one that the client asked for.
+    pub(crate) keep_alive_s: Option<u16>,
+}
+
+/// Writes the CONNACK of success.
+pub(crate) fn put_connack(
+    out: &mut BytesMut,
+    ack: &ConnectAck<'_>,
+    limits: &Limits,
+) -> Result<(), CloseReason> {
+    if !ack.v5 {
+        out.put_slice(&[0x20, 2, u8::from(ack.session_present), 0]);
+        return Ok(());
+    }
+    let packet = v5::ConnectAck {
+        session_present: ack.session_present,
+        reason_code: v5::ConnectAckReason::Success,
+        receive_max: limits
+            .receive_max
+            .try_into()
+            .map_err(|_| CloseReason::ConnectRefused)?,
+        max_packet_size: u32::try_from(limits.packet_bytes_max).ok(),
+        assigned_client_id: ack.assigned.map(Into::into),
+        topic_alias_max: limits.topic_alias_max,
+        server_keepalive_sec: ack.keep_alive_s,
+        wildcard_subscription_available: false,
+        subscription_identifiers_available: false,
+        shared_subscription_available: false,
+        ..v5::ConnectAck::default()
+    };
+    let encoded = v5::Codec::new(0, 0).encode(v5::Packet::ConnectAck(Box::new(packet)), out);
+    encoded.map_err(|_| CloseReason::ConnectRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m7_lengths_in_outgoing_packets() {
+        for payload in [0usize, 100, 127, 128, 20_000, 70_000] {
+            for v5 in [false, true] {
+                let mut out = BytesMut::new();
+                assert!(put_publish(
+                    &mut out,
+                    "t",
+                    &vec![7; payload],
+                    v5,
+                    usize::MAX
+                ));
+                let frame = super::super::Inbound::new(out, 1 << 20, v5)
+                    .next_frame()
+                    .unwrap()
+                    .unwrap();
+                assert_eq!(frame.body().len(), 3 + usize::from(v5) + payload);
+            }
+        }
+    }
+
+    #[test]
+    fn m27_a_message_above_the_clients_maximum_is_not_written() {
+        let mut out = BytesMut::new();
+        assert!(!put_publish(&mut out, "topic", &[0; 100], true, 100));
+        assert!(out.is_empty());
+    }
+}
