@@ -34,9 +34,11 @@ pub(super) enum Chore {
 }
 
 /// Share of staffed beds that may be taken before planned admissions wait.
+/// From this share of taken beds on, ambulances drive to other houses.
+const DIVERSION_LOAD: f64 = 0.92;
 const BOOKING_LOAD_MAX: f64 = 0.93;
 /// Mean minutes, for one bay or bed, between two attempts to come in.
-const ARRIVAL_MIN: f64 = 120.0;
+const ARRIVAL_MIN: f64 = 100.0;
 const BOOKING_MIN: f64 = 1_300.0;
 const BLOCKED_MIN: f64 = 240.0;
 /// One bed in so many is blocked at any time.
@@ -72,12 +74,16 @@ impl Hospital {
 
     /// Occupied and promised beds as a share of the staffed ones.
     pub(super) fn load(&self, class: Class) -> f64 {
+        self.share_taken(|bed| bed == class)
+    }
+
+    fn share_taken(&self, of: impl Fn(Class) -> bool) -> f64 {
         let (mut staffed, mut taken) = (0_u32, 0_u32);
         for bed in self
             .books
             .beds
             .iter()
-            .filter(|bed| bed.class == class && bed.staffed)
+            .filter(|bed| of(bed.class) && bed.staffed)
         {
             staffed += 1;
             taken += u32::from(bed.held || !bed.occupants.is_empty());
@@ -97,6 +103,9 @@ impl Hospital {
     fn arrival(&mut self) {
         let wait = self.pause(ARRIVAL_MIN / self.count(|class| class == Class::Ed));
         self.due(wait, Task::House(Chore::Arrival));
+        if self.share_taken(|_| true) >= DIVERSION_LOAD {
+            return;
+        }
         let Some(bay) = self.free_bed(|bed| bed.class == Class::Ed) else {
             return;
         };
@@ -137,7 +146,7 @@ impl Hospital {
             let wait = self.about(8.0);
             self.then(no, wait, Step::CancelPlanned);
         } else {
-            let wait = self.about(150.0);
+            let wait = self.about(200.0);
             self.then(no, wait, Step::Admit);
         }
     }
@@ -203,8 +212,8 @@ impl Hospital {
             1.0
         };
         let next = match condition {
-            Condition::Dirty => Some((30.0, Chore::Clean(bed))),
-            Condition::Cleaning => Some((35.0, Chore::Ready(bed))),
+            Condition::Dirty => Some((42.0, Chore::Clean(bed))),
+            Condition::Cleaning => Some((45.0, Chore::Ready(bed))),
             _ => None,
         };
         if let Some((minutes, chore)) = next {

@@ -57,13 +57,15 @@ const LATE_BY_MIN: f64 = 15.0;
 const TRANSFER_AFTER_MIN: f64 = 35.0;
 const DISCHARGE_AFTER_MIN: f64 = 90.0;
 const LEAVE_MIN: f64 = 240.0;
+/// Below this share of taken beds stays get longer.
+const UNHURRIED_LOAD: f64 = 0.8;
 /// How often a department is asked for a bed before the patient goes home after all.
 const TRIES_MAX: u8 = 4;
 
 /// Mean minutes between two decisions of a stay, and how many there are.
 pub(super) fn pace(class: Class) -> (f64, u8) {
     match class {
-        Class::Ed => (55.0, 2),
+        Class::Ed => (48.0, 2),
         Class::Ward => (360.0, 4),
         Class::Icu => (400.0, 4),
     }
@@ -168,11 +170,15 @@ impl Hospital {
         let Some(class) = self.class_of_visit(no) else {
             return;
         };
-        if left == 0 {
-            return self.end_care(no, class);
-        }
         let (mean, _) = pace(class);
         let wait = self.spread(mean);
+        if left == 0 {
+            // With beds to spare nobody is hurried home.
+            if self.load(class) < UNHURRIED_LOAD && self.chance(0.6) {
+                return self.then(no, wait, Step::Stay(0));
+            }
+            return self.end_care(no, class);
+        }
         let next = Step::Stay(left - 1);
         match (class, self.roll()) {
             (Class::Ward, 0..=4) => return self.go_on_leave(no),

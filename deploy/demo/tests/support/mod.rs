@@ -1,6 +1,8 @@
 //! What several tests share: a reader of the messages that shares nothing with their writer.
 #![allow(
     dead_code,
+    unreachable_pub,
+    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -238,19 +240,18 @@ impl Fold {
             }
             "A05" => self.visits.entry(event.visit.clone()).or_default().planned = some(&event.bed),
             "A15" => {
-                self.visits.entry(event.visit.clone()).or_default().moving = some(&event.pending)
+                self.visits.entry(event.visit.clone()).or_default().moving = some(&event.pending);
             }
             "A21" | "A22" => {
-                self.visits.entry(event.visit.clone()).or_default().leave = event.event == "A21"
+                self.visits.entry(event.visit.clone()).or_default().leave = event.event == "A21";
             }
             "A08" => assert_eq!(
                 self.visits[&event.visit].bed.as_deref(),
                 Some(event.bed.as_str()),
                 "{event:?}"
             ),
-            "A16" => {}
-            // Cancels have done their work in `voided`.
-            "A11" | "A12" | "A13" | "A25" | "A26" | "A27" | "A38" => {}
+            // A pending discharge moves nobody; cancels have done their work in `voided`.
+            "A16" | "A11" | "A12" | "A13" | "A25" | "A26" | "A27" | "A38" => {}
             other => panic!("event {other} has no rule here"),
         }
     }
