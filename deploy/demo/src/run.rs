@@ -195,7 +195,8 @@ impl Lines {
         while let Some(message) = self.pending.front() {
             if matches!(message, Message::Hl7(_)) {
                 let Ok(slot) = self.hl7.clone().reserve_owned().await else {
-                    return;
+                    // The interface has ended, which only a defect does: the house waits for its stop.
+                    return std::future::pending().await;
                 };
                 if let Some(Message::Hl7(bytes)) = self.pending.pop_front() {
                     slot.send(bytes);

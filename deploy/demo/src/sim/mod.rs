@@ -11,16 +11,19 @@
 //! | `books` | who is where, by the events told so far |
 //! | `opening` | what the house looks like when it is first asked |
 //! | `stay` | what happens to one visit next |
+//! | `transfer`, `leaving` | how a visit changes its bed or ends, and which of it was a mistake |
 //! | `house` | arrivals, housekeeping, blocked beds |
 //! | `speak` | how an event is said in HL7 |
 //! | `truth` | what the books look like from outside |
 
 mod books;
 mod house;
+mod leaving;
 mod opening;
 mod plan;
 mod speak;
 mod stay;
+mod transfer;
 mod truth;
 
 use std::collections::BTreeMap;
