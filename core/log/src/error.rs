@@ -58,24 +58,24 @@ pub enum LogError {
         end: u64,
     },
     /// The caller's fault: a record, or an append as a whole, is over the limit. Nothing of the append was written.
-    #[error("{what} of {bytes} bytes for topic {topic:?} is over the limit of {max}")]
+    #[error("{what} for topic {topic:?}: {size} is over the limit of {max}")]
     RecordTooLarge {
         /// The topic.
         topic: String,
-        /// What is too large: `record`, `append`, `header name`, `headers`.
+        /// What is too large: a record, its headers, a header name, the append.
         what: &'static str,
-        /// Its size.
-        bytes: usize,
+        /// Its size, in bytes or in records.
+        size: usize,
         /// The limit.
         max: usize,
     },
-    /// The caller's fault: what compaction keeps is decided by key, so a compacted topic takes no record without one.
-    #[error(
-        "topic {topic:?} is compacted: every record needs a key; nothing of the append was written"
-    )]
-    KeyMissing {
+    /// The caller's fault: a record that not both engines can hold. Nothing of the append was written.
+    #[error("a record for topic {topic:?} cannot be kept: {why}")]
+    InvalidRecord {
         /// The topic.
         topic: String,
+        /// What is wrong, and what is allowed.
+        why: &'static str,
     },
     /// Storage or broker cannot be used at the moment. A retry helps; a failed append is not in the log, unless `uncertain`.
     #[error("the log cannot {doing} at the moment: {why}")]

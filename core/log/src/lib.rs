@@ -8,6 +8,7 @@
 //! - reading before the start or beyond the end is an error that names both, never a silent jump;
 //! - keys go to partitions as Kafka's own producers send them.
 
+mod check;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod embedded;
@@ -40,7 +41,7 @@ pub struct Record {
     pub value: Option<Bytes>,
     /// In order; names may repeat.
     pub headers: Vec<(String, Bytes)>,
-    /// Milliseconds since 1970, the writer's choice.
+    /// Milliseconds since 1970, the writer's choice; not negative (Kafka keeps 0 as 1).
     pub time_ms: i64,
 }
 

@@ -6,6 +6,8 @@
 pub const RECORD_BYTES_MAX: usize = 960 * 1024;
 /// Most that one call of `append` or `append_many` may carry.
 pub const APPEND_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most records of one call of `append` or `append_many`.
+pub const APPEND_RECORDS_MAX: usize = 50_000;
 /// Most headers of a record.
 pub const RECORD_HEADERS_MAX: usize = 64;
 /// Longest name of a header.
@@ -50,9 +52,11 @@ pub const MAINTENANCE_RANGES_MAX: usize = 1024;
 
 /// Longest wait for a metadata or admin answer from Kafka.
 pub const KAFKA_REQUEST_TIMEOUT_MS: u64 = 15_000;
-/// Records that wait inside the Kafka producer; callers wait beyond it.
-pub const KAFKA_IN_FLIGHT_RECORDS_MAX: usize = 100_000;
-/// KiB that wait inside the Kafka producer.
+/// What a record costs inside the Kafka producer beside its bytes; also bounds how many wait there.
+pub const KAFKA_RECORD_OVERHEAD_BYTES: usize = 512;
+/// Records that the Kafka producer takes: more than fit by the next limit.
+pub const KAFKA_IN_FLIGHT_RECORDS_MAX: usize = 300_000;
+/// KiB that wait inside the Kafka producer; callers wait beyond it.
 pub const KAFKA_IN_FLIGHT_KBYTES_MAX: usize = 128 * 1024;
 /// KiB that a Kafka reader fetches ahead.
 pub const KAFKA_FETCH_AHEAD_KBYTES_MAX: usize = 8 * 1024;

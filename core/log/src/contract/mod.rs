@@ -1,1 +1,138 @@
-//! The suite that every engine passes.
+//! The suite that every engine passes, and the broker that the Kafka engine is tested against.
+//!
+//! Cases return what went wrong instead of panicking, so that a bench can run them as well as a test. Each gets a log
+//! of its own from `make`. A case waits for conditions, up to `PATIENCE`; it never assumes a duration.
+
+mod cases;
+mod cleanup;
+pub mod crash;
+pub mod faulty;
+mod kafka_jars;
+pub mod kafka_server;
+
+use std::time::{Duration, Instant};
+
+use crate::{Cleanup, Entry, LogError, Record, SharedLog, TopicSpec};
+
+/// Longest wait for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Why a case did not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The engine did something else than promised.
+    #[error("{0}")]
+    Broken(String),
+    /// The engine refused.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The surroundings failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// Whether a case held.
+pub type Verdict = Result<(), Failed>;
+
+/// Runs all cases that hold for every engine, each on a log of its own.
+///
+/// # Errors
+/// The first case that did not hold, with its name.
+pub async fn suite(make: impl AsyncFn() -> Result<SharedLog, LogError>) -> Verdict {
+    macro_rules! run {
+        ($($case:path),* $(,)?) => {
+            $(named(stringify!($case), $case(&make().await?).await)?;)*
+        };
+    }
+    run!(
+        cases::l1_topics_are_made_once,
+        cases::l3_wrong_calls_are_typed_errors,
+        cases::l4_what_was_appended_is_read_back,
+        cases::l5_several_topics_at_once,
+        cases::l6_order_holds_under_concurrent_appends,
+        cases::l7_readers_are_independent,
+        cases::l8_the_tail_wakes,
+        cases::l9_outside_is_out_of_range,
+        cleanup::l40_retention_moves_the_start,
+        cleanup::l50_compaction_keeps_the_newest,
+        cases::l2_closed_is_closed,
+    );
+    Ok(())
+}
+
+fn named(case: &str, verdict: Verdict) -> Verdict {
+    verdict.map_err(|failed| Failed::Broken(format!("{case}: {failed}")))
+}
+
+/// Fails with `why` unless `holds`.
+pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Verdict {
+    if holds {
+        Ok(())
+    } else {
+        Err(Failed::Broken(why()))
+    }
+}
+
+pub(crate) fn spec(name: &str, partitions: u32, cleanup: Cleanup) -> TopicSpec {
+    TopicSpec {
+        name: name.to_owned(),
+        partitions,
+        cleanup,
+    }
+}
+
+pub(crate) const KEEP: Cleanup = Cleanup::Delete {
+    retention_bytes: None,
+    retention_ms: None,
+};
+
+pub(crate) fn record(key: &str, value: impl AsRef<[u8]>) -> Record {
+    Record {
+        key: Some(key.as_bytes().to_vec().into()),
+        value: Some(value.as_ref().to_vec().into()),
+        headers: Vec::new(),
+        time_ms: 1_700_000_000_000,
+    }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+#[must_use]
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(length).collect()
+}
+
+/// Reads a partition from `from` to its end.
+///
+/// # Errors
+/// What the log says, or that the end was not reached in time.
+pub async fn read_all(
+    log: &SharedLog,
+    topic: &str,
+    partition: u32,
+    from: u64,
+) -> Result<Vec<Entry>, Failed> {
+    let end = log
+        .offsets(topic)
+        .await?
+        .into_iter()
+        .find(|offsets| offsets.partition == partition)
+        .map_or(0, |offsets| offsets.end);
+    let mut reader = log.reader(topic, partition, from).await?;
+    let mut entries = Vec::new();
+    let deadline = Instant::now() + PATIENCE;
+    while reader.position() < end {
+        ensure(Instant::now() < deadline, || {
+            format!("{topic}/{partition}: read {} of {end}", reader.position())
+        })?;
+        entries.extend(reader.next(1000, Duration::from_millis(200)).await?);
+    }
+    entries.retain(|entry| entry.offset < end);
+    Ok(entries)
+}

@@ -9,10 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::block::{Block, Stored, pack};
 use super::state::{Shared, Topic};
 use super::tables::{self, BLOCKS};
-use crate::limits::{
-    APPEND_BYTES_MAX, HEADER_NAME_BYTES_MAX, RECORD_BYTES_MAX, RECORD_HEADERS_MAX,
-};
-use crate::{CleanupKind, LogError, Position, Record, partition_for};
+use crate::{LogError, Position, Record, partition_for};
 
 pub(crate) type Positions = Vec<Vec<Position>>;
 
@@ -112,42 +109,4 @@ fn write(db: &Database, lots: &[(Lot, Vec<Block>)]) -> Result<(), redb::Error> {
         partition.publish(row);
     }
     Ok(())
-}
-
-/// What both engines refuse, before anything is written. Returns the size.
-pub(crate) fn check(topic: &str, kind: CleanupKind, records: &[Record]) -> Result<usize, LogError> {
-    let too_large = |what, bytes, max| LogError::RecordTooLarge {
-        topic: topic.to_owned(),
-        what,
-        bytes,
-        max,
-    };
-    let mut all = 0;
-    for record in records {
-        let bytes = record.bytes_len();
-        if bytes > RECORD_BYTES_MAX {
-            return Err(too_large("record", bytes, RECORD_BYTES_MAX));
-        }
-        if record.headers.len() > RECORD_HEADERS_MAX {
-            return Err(too_large(
-                "headers",
-                record.headers.len(),
-                RECORD_HEADERS_MAX,
-            ));
-        }
-        let name = record.headers.iter().map(|(name, _)| name.len()).max();
-        if let Some(bytes) = name.filter(|bytes| *bytes > HEADER_NAME_BYTES_MAX) {
-            return Err(too_large("header name", bytes, HEADER_NAME_BYTES_MAX));
-        }
-        if kind == CleanupKind::Compact && record.key.is_none() {
-            return Err(LogError::KeyMissing {
-                topic: topic.to_owned(),
-            });
-        }
-        all += bytes;
-    }
-    if all > APPEND_BYTES_MAX {
-        return Err(too_large("append", all, APPEND_BYTES_MAX));
-    }
-    Ok(all)
 }

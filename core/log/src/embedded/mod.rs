@@ -24,7 +24,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 
-pub(crate) use append::check;
 pub use file::{FILE_NAME, WrapStorage, Wrapped};
 
 use append::{Append, Positions};
@@ -33,7 +32,8 @@ use file::LogFile;
 use reader::EmbeddedReader;
 use state::Shared;
 
-use crate::limits::{APPEND_BYTES_MAX, PENDING_BYTES_MAX};
+use crate::check::Load;
+use crate::limits::PENDING_BYTES_MAX;
 use crate::{
     Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, TopicInfo, TopicSpec,
 };
@@ -147,35 +147,23 @@ impl EmbeddedLog {
 
     async fn append_all(&self, batches: Vec<(String, Vec<Record>)>) -> Result<Positions, LogError> {
         let mut of_topics = Vec::with_capacity(batches.len());
-        let mut bytes = 0;
+        let mut load = Load::default();
         for (name, records) in batches {
             let topic = self.shared.topic(&name)?;
-            bytes += check(&name, topic.cleanup().kind(), &records)?;
+            load.add(&name, topic.cleanup().kind(), &records)?;
             of_topics.push((topic, records));
-        }
-        if bytes > APPEND_BYTES_MAX {
-            return Err(LogError::RecordTooLarge {
-                topic: of_topics
-                    .iter()
-                    .map(|(t, _)| t.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(","),
-                what: "append",
-                bytes,
-                max: APPEND_BYTES_MAX,
-            });
         }
         if of_topics.iter().all(|(_, records)| records.is_empty()) {
             return Ok(of_topics.iter().map(|_| Vec::new()).collect());
         }
         // At most 32 Ki of 64 Ki permits: always to be had.
-        let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+        let permits = u32::try_from(load.bytes / 1024 + 1).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.pending).acquire_many_owned(permits).await;
         let permit = permit.map_err(|_| LogError::Closed)?;
         self.ask(|reply| {
             Command::Append(Append {
                 batches: of_topics,
-                bytes,
+                bytes: load.bytes,
                 reply,
                 permit,
             })
