@@ -18,3 +18,4 @@ pub use args::CommonArgs;
 pub use exit::Exit;
 pub use running::{Running, Stop, StopHandle, stop_pair};
 pub use settings::{Problem, Settings, Source};
+pub use values::duration as parse_duration;

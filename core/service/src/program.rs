@@ -25,6 +25,21 @@ pub fn usage(problems: &[Problem]) -> ExitCode {
     Exit::Usage.into()
 }
 
+/// The configuration has no problem.
+pub fn checked() -> ExitCode {
+    print("the configuration is valid")
+}
+
+/// Writes an answer to standard output; a closed pipe is no failure.
+pub fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => Exit::Done.into(),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done.into(),
+        Err(_) => Exit::Failed.into(),
+    }
+}
+
 /// Runs one part until SIGINT, SIGTERM or its own failure.
 pub fn run_part<F>(settings: &Settings, start: F) -> ExitCode
 where

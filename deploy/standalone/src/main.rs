@@ -1,1 +1,41 @@
-fn main() {}
+//! `wardline`: agent, bridge, log, aggregator and dashboard in one process.
+
+mod cli;
+mod compose;
+mod dashboard;
+mod demo;
+mod log_reader;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use wardline_service::{Settings, logging, program};
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let dashboard = matches!(cli.command, None | Some(Command::Demo(_))) && dashboard::wanted();
+    // Behind a dashboard only what a person must know afterwards is logged.
+    logging::start(&cli.common, if dashboard { "error" } else { cli.log_level() });
+    let demanded = demo::demanded(&cli);
+    let settings = match program::settings(&cli.common, &demanded, "wardline demo") {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    match &cli.command {
+        None => with_parts(&settings, |parts| dashboard::run(&cli.common, &settings, parts)),
+        Some(Command::Run) => with_parts(&settings, |parts| program::run_part(&settings, compose::start(parts))),
+        Some(Command::Demo(options)) => demo::run(&cli.common, options),
+        Some(Command::Check) => with_parts(&settings, |_| program::checked()),
+        Some(Command::Config) => program::print(&settings.print()),
+        Some(Command::Log { command }) => log_reader::run(&settings, command),
+    }
+}
+
+fn with_parts(settings: &Settings, then: impl FnOnce(compose::Parts) -> ExitCode) -> ExitCode {
+    match compose::Parts::from_settings(settings) {
+        Ok(parts) => then(parts),
+        Err(problems) => program::usage(&problems),
+    }
+}

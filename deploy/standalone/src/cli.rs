@@ -1,0 +1,84 @@
+//! What people type.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use wardline_service::CommonArgs;
+
+#[derive(Parser)]
+#[command(version, about = "Carries what happens at the bedside to the people who run the hospital", long_about = None)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Without a command: all parts, and the dashboard if this is a terminal
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// A simulated hospital, on ports and a data folder of its own
+    Demo(DemoOptions),
+    /// All parts, no dashboard (service)
+    Run,
+    /// Read the configuration and print every problem
+    Check,
+    /// Print the effective configuration with where each value came from
+    Config,
+    /// Records of the log as NDJSON, from the running program or a stopped data folder
+    Log {
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+}
+
+#[derive(Args, Clone)]
+pub(crate) struct DemoOptions {
+    /// How many beds the hospital has
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(4..=2000))]
+    pub(crate) beds: u32,
+    /// How much shorter stays and turnarounds are than in life; times stay wall-clock times
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) speed: f64,
+    /// Another seed, another hospital
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// End after this long, e.g. 30s
+    #[arg(long = "for", value_parser = duration)]
+    pub(crate) how_long: Option<Duration>,
+    /// Print the table once (after --for, or as soon as the hospital is known) and end
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LogCommand {
+    /// Topics with their partitions and offsets
+    Topics,
+    /// Records of one topic
+    Cat {
+        topic: String,
+        /// First offset of each partition
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// At most so many records
+        #[arg(long)]
+        limit: Option<u64>,
+        /// Go on with new records until interrupted
+        #[arg(long)]
+        follow: bool,
+    },
+}
+
+impl Cli {
+    pub(crate) fn log_level(&self) -> &'static str {
+        match self.command {
+            Some(Command::Run) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    wardline_service::parse_duration(text).ok_or_else(|| "a whole number with a unit: ms, s, min, h".to_owned())
+}

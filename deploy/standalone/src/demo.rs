@@ -1,0 +1,114 @@
+//! `wardline demo`: all parts on ports and a data folder of their own, and a simulated hospital outside the pipeline.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use wardline_demo::{Hospital, HospitalConfig};
+use wardline_service::{CommonArgs, Exit, Settings, program};
+
+use crate::cli::{Cli, Command, DemoOptions};
+use crate::compose::{self, Parts};
+use crate::dashboard;
+
+/// Without `--for`, `--once` prints after this long: by then the opening census is in.
+const ONCE_AFTER_S: u64 = 10;
+
+const DEMANDED: &[(&str, &str)] = &[
+    ("site.name", "st-mary"),
+    ("agent.mqtt.listen", "127.0.0.1:0"),
+    ("agent.mllp.listen", "127.0.0.1:0"),
+    ("bridge.mqtt.listen", "127.0.0.1:0"),
+    ("aggregator.api.listen", "127.0.0.1:0"),
+];
+
+pub(crate) fn demanded(cli: &Cli) -> Vec<(&'static str, &'static str)> {
+    if matches!(cli.command, Some(Command::Demo(_))) { DEMANDED.to_vec() } else { Vec::new() }
+}
+
+pub(crate) fn run(common: &CommonArgs, options: &DemoOptions) -> ExitCode {
+    program::block_on(async {
+        match serve(common, options).await {
+            Ok(exit) => exit,
+            Err(error) => program::failed(&error),
+        }
+    })
+}
+
+async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exit> {
+    let folder = Folder::prepare(common.data.as_deref())?;
+    let hospital = HospitalConfig {
+        beds: options.beds,
+        speed: options.speed,
+        seed: options.seed,
+        site_zone: "Europe/Berlin".to_owned(),
+        devices: options.beds / 2,
+    };
+    let settings = settings(common, &folder, &hospital)?;
+    let parts = Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let mut running = compose::start(parts).await?;
+    program::announce(&settings, &running)?;
+    let address = |name: &str| running.addresses.get(name).copied().with_context(|| format!("{name} does not listen"));
+    let (handle, stop) = wardline_service::stop_pair();
+    let simulated = tokio::spawn(wardline_demo::run(hospital, address("agent_mllp")?, address("agent_mqtt")?, async move {
+        stop.stopped().await;
+    }));
+    let limit = options.how_long.or_else(|| options.once.then(|| Duration::from_secs(ONCE_AFTER_S)));
+    let exit = if options.once {
+        tokio::select! {
+            exit = program::stop_signal() => exit,
+            () = tokio::time::sleep(limit.unwrap_or_default()) => Exit::Done,
+            error = running.failed() => return Err(error),
+        }
+    } else {
+        dashboard::show(common, &mut running, limit).await?
+    };
+    if options.once && exit == Exit::Done {
+        dashboard::print_table(common, &running).await?;
+    }
+    handle.stop();
+    simulated.await?.context("the simulated hospital failed")?;
+    running.stop().await?;
+    drop(folder);
+    Ok(exit)
+}
+
+fn settings(common: &CommonArgs, folder: &Folder, hospital: &HospitalConfig) -> anyhow::Result<Settings> {
+    let beds = folder.path().join("beds.csv");
+    std::fs::write(&beds, Hospital::new(hospital.clone()).beds_csv())
+        .with_context(|| format!("cannot write {}", beds.display()))?;
+    let beds = std::path::absolute(&beds)?;
+    let beds = beds.to_str().context("the data folder's name is not UTF-8")?;
+    let args = CommonArgs { data: Some(folder.path().to_owned()), ..common.clone() };
+    let own = [("site.beds", beds), ("site.timezone", hospital.site_zone.as_str())];
+    let demanded: Vec<(&str, &str)> = DEMANDED.iter().copied().chain(own).collect();
+    Settings::load(&args, &demanded, "wardline demo").map_err(|problems| anyhow::anyhow!("{problems:?}"))
+}
+
+/// Where the demo keeps its data: a fresh folder that goes with it, or the one that was asked for, which stays.
+enum Folder {
+    Own(tempfile::TempDir),
+    Given(PathBuf),
+}
+
+impl Folder {
+    fn prepare(given: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = given else {
+            let folder = tempfile::Builder::new().prefix("wardline-demo-").tempdir();
+            return Ok(Self::Own(folder.context("cannot make a folder for the demo's data")?));
+        };
+        std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+        if std::fs::read_dir(path)?.next().is_some() {
+            bail!("{} is not empty: a demo starts with a hospital that nobody knows yet; name another folder", path.display());
+        }
+        Ok(Self::Given(path.to_owned()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Own(folder) => folder.path(),
+            Self::Given(path) => path,
+        }
+    }
+}

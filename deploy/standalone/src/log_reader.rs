@@ -1,0 +1,137 @@
+//! `wardline log`: records as NDJSON, from the running program's API or from a stopped data folder.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use wardline_aggregator::log_line;
+use wardline_log::{LogError, SharedLog, Target};
+use wardline_service::{Exit, Settings, program, run_dir};
+
+use crate::cli::LogCommand;
+
+const READ_RECORDS: usize = 500;
+const FOLLOW_WAIT_MS: u64 = 200;
+
+pub(crate) fn run(settings: &Settings, command: &LogCommand) -> ExitCode {
+    let done = match running_api(settings) {
+        Some(api) => from_api(&api, command),
+        None => return program::block_on(async {
+            match from_folder(settings, command).await {
+                Ok(()) => Exit::Done,
+                Err(error) => program::failed(&error),
+            }
+        }),
+    };
+    match done {
+        Ok(()) => Exit::Done.into(),
+        Err(error) => program::failed(&error).into(),
+    }
+}
+
+/// The API of the program that runs on this data folder, if one answers.
+fn running_api(settings: &Settings) -> Option<String> {
+    let address = run_dir::read(settings.data_dir())?.get("api")?.clone();
+    let api = format!("http://{address}");
+    ureq::get(format!("{api}/healthz")).call().ok().map(|_| api)
+}
+
+fn from_api(api: &str, command: &LogCommand) -> anyhow::Result<()> {
+    let url = match command {
+        LogCommand::Topics => format!("{api}/api/v1/log"),
+        LogCommand::Cat { topic, from, limit, follow } => {
+            let limit = limit.map_or_else(String::new, |n| format!("&limit={n}"));
+            format!("{api}/api/v1/log/{topic}?from={from}&follow={follow}{limit}")
+        }
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent.get(&url).call()?;
+    if answer.status() != 200 {
+        let body: wardline_model::api::ErrorBody = serde_json::from_str(&answer.body_mut().read_to_string()?)?;
+        bail!("{}; {}", body.error.message, body.error.hint);
+    }
+    let mut out = std::io::stdout().lock();
+    for line in BufReader::new(answer.body_mut().as_reader()).lines() {
+        if !written(writeln!(out, "{}", line?))? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn from_folder(settings: &Settings, command: &LogCommand) -> anyhow::Result<()> {
+    let log = open(settings).await?;
+    match command {
+        LogCommand::Topics => topics(&log).await?,
+        LogCommand::Cat { topic, from, limit, follow } => cat(&log, topic, *from, limit.unwrap_or(u64::MAX), *follow).await?,
+    }
+    log.close().await?;
+    Ok(())
+}
+
+async fn open(settings: &Settings) -> anyhow::Result<SharedLog> {
+    let folder = settings.data_dir().join("log");
+    let text = settings.text("bridge.log")?;
+    if text == "embedded" && !folder.exists() {
+        bail!("no log in {}: name the data folder with --data", folder.display());
+    }
+    let target = Target::parse(&text, &folder)?.with_prefix(&settings.text("bridge.log_prefix")?);
+    wardline_log::open(&target).await.with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))
+}
+
+async fn topics(log: &SharedLog) -> anyhow::Result<()> {
+    for topic in log.topics().await? {
+        for at in log.offsets(&topic.name).await? {
+            let line = serde_json::json!({"topic": topic.name, "partition": at.partition, "start": at.start, "end": at.end});
+            if !written(writeln!(std::io::stdout(), "{line}"))? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn cat(log: &SharedLog, topic: &str, from: u64, limit: u64, follow: bool) -> anyhow::Result<()> {
+    let mut left = limit;
+    let mut readers = Vec::new();
+    for at in log.offsets(topic).await? {
+        let first = from.max(at.start);
+        if first <= at.end {
+            readers.push((log.reader(topic, at.partition, first).await?, at.end));
+        }
+    }
+    loop {
+        for (reader, end) in &mut readers {
+            while left > 0 && (follow || reader.position() < *end) {
+                let max = READ_RECORDS.min(usize::try_from(left).unwrap_or(READ_RECORDS));
+                let entries = match reader.next(max, Duration::from_millis(FOLLOW_WAIT_MS)).await {
+                    Err(LogError::OffsetOutOfRange { start, .. }) => bail!("{topic} was shortened while it was read; it starts at {start} now"),
+                    other => other?,
+                };
+                if entries.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(entries.len() as u64);
+                for entry in &entries {
+                    let line = serde_json::to_string(&log_line(topic, entry))?;
+                    if !written(writeln!(std::io::stdout(), "{line}"))? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        if !follow || left == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// A reader that has gone (a closed pipe) is no failure: there is nobody left to write for.
+fn written(result: std::io::Result<()>) -> anyhow::Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
