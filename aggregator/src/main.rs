@@ -57,8 +57,8 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
             continue;
         };
         let prefix = get("log_prefix").unwrap_or_else(|| "wardline.".to_owned());
-        match Target::parse(&log, &settings.data_dir().join("log"), &prefix) {
-            Ok(target) => sites.push((site, target)),
+        match Target::parse(&log, &settings.data_dir().join("log")) {
+            Ok(target) => sites.push((site, target.with_prefix(&prefix))),
             Err(error) => problems.push(settings.problem("aggregator.source", error.to_string(), "embedded or kafka://…")),
         }
     }
@@ -67,7 +67,8 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
     }
     let centre = settings.text("aggregator.log").and_then(|text| {
         let prefix = settings.text("aggregator.log_prefix")?;
-        Target::parse(&text, &settings.data_dir().join("centre"), &prefix)
+        Target::parse(&text, &settings.data_dir().join("centre"))
+            .map(|target| target.with_prefix(&prefix))
             .map_err(|error| settings.problem("aggregator.log", error.to_string(), "embedded or kafka://…"))
     });
     match centre {

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
 async fn start(settings: &Settings, config: Config) -> anyhow::Result<Running> {
     let target = settings.text("bridge.log")?;
     let prefix = settings.text("bridge.log_prefix")?;
-    let log = wardline_log::open(&Target::parse(&target, &settings.data_dir().join("log"), &prefix)?).await?;
+    let target = Target::parse(&target, &settings.data_dir().join("log"))?.with_prefix(&prefix);
+    let log = wardline_log::open(&target).await?;
     wardline_bridge::start(config, log).await
 }

@@ -61,6 +61,18 @@ impl Target {
             prefix: KAFKA_PREFIX.to_owned(),
         })
     }
+
+    /// The same log with another topic prefix; the embedded engine has none.
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        match self {
+            Self::Kafka { brokers, .. } => Self::Kafka {
+                brokers,
+                prefix: prefix.to_owned(),
+            },
+            embedded @ Self::Embedded { .. } => embedded,
+        }
+    }
 }
 
 impl std::fmt::Display for Target {
