@@ -40,6 +40,8 @@ enum Command {
     BrokenInput,
     /// The same events shuffled, doubled and late, through the whole pipeline
     Shuffle,
+    /// A real Kafka broker on a free port until Ctrl-C, for trying things out
+    Kafka,
     /// Measurements
     Bench(wardline_hil::bench::Options),
 }
@@ -76,6 +78,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         }
         Command::BrokenInput => Some(scenario::broken_input(seed).await?),
         Command::Shuffle => Some(scenario::shuffle(seed).await?),
+        Command::Kafka => return kafka().await,
         Command::Bench(options) => return wardline_hil::bench::run(options).await,
     };
     if let Some(outcome) = outcome {
@@ -84,9 +87,22 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn start_kafka() -> anyhow::Result<Option<KafkaServer>> {
+    tokio::task::spawn_blocking(KafkaServer::start)
+        .await?
+        .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+async fn kafka() -> anyhow::Result<()> {
+    if let Some(server) = start_kafka().await? {
+        println!("{}", server.brokers());
+        tokio::signal::ctrl_c().await?;
+    }
+    Ok(())
+}
+
 async fn apart(seed: u64, rounds: u32) -> anyhow::Result<Option<Outcome>> {
-    let kafka = tokio::task::spawn_blocking(KafkaServer::start).await?.map_err(|e| anyhow::anyhow!("{e}"))?;
-    let Some(kafka) = kafka else { return Ok(None) };
+    let Some(kafka) = start_kafka().await? else { return Ok(None) };
     let layout = Layout::Apart { kafka: kafka.brokers(), broker: None };
     scenario::kill(layout, seed, rounds).await.map(Some)
 }
