@@ -1,0 +1,86 @@
+//! What the transform has done, for status and metrics. The numbers are those of the persisted positions: they move when
+//! a commit is durable, and never ahead of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use wardline_model::status::StageCounts;
+
+use super::position::{Input, Progress};
+
+#[derive(Debug, Default)]
+pub struct Counters {
+    parts: Mutex<BTreeMap<(Input, u32), Part>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Part {
+    progress: Progress,
+    end: u64,
+    problem: Option<String>,
+}
+
+/// One moment's sum over all partitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransformStatus {
+    /// Events of `edge.frames`: received = applied + filtered + sidelined.
+    pub counts: StageCounts,
+    /// The same of `retry`, apart: those events were counted as sidelined already.
+    pub retried: StageCounts,
+    /// Records written to `fhir.*`, by both.
+    pub records: u64,
+    pub filtered: BTreeMap<String, u64>,
+    /// Log records that wait to be read.
+    pub lag_records: u64,
+    /// Log records that retention removed unread.
+    pub lost_records: u64,
+    /// Why nothing moves at the moment.
+    pub problem: Option<String>,
+}
+
+impl Counters {
+    pub(super) fn set(&self, input: Input, partition: u32, progress: &Progress) {
+        self.with(input, partition, |part| {
+            part.progress = progress.clone();
+            part.end = part.end.max(progress.offset);
+            part.problem = None;
+        });
+    }
+
+    pub(super) fn set_end(&self, input: Input, partition: u32, end: u64) {
+        self.with(input, partition, |part| part.end = end);
+    }
+
+    pub(super) fn set_problem(&self, input: Input, partition: u32, problem: String) {
+        self.with(input, partition, |part| part.problem = Some(problem));
+    }
+
+    fn with(&self, input: Input, partition: u32, change: impl FnOnce(&mut Part)) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(parts.entry((input, partition)).or_default());
+    }
+
+    pub fn snapshot(&self) -> TransformStatus {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sum = TransformStatus::default();
+        for ((input, _), part) in parts.iter() {
+            let counts = match input {
+                Input::Frames => &mut sum.counts,
+                Input::Retry => &mut sum.retried,
+            };
+            let of = &part.progress.counts;
+            counts.received += of.received;
+            counts.applied += of.applied;
+            counts.filtered += of.filtered;
+            counts.sidelined += of.sidelined;
+            sum.records += part.progress.records;
+            for (reason, count) in &part.progress.filtered {
+                *sum.filtered.entry(reason.clone()).or_default() += count;
+            }
+            sum.lag_records += part.end.saturating_sub(part.progress.offset);
+            sum.lost_records += part.progress.lost_records;
+            sum.problem = sum.problem.or_else(|| part.problem.clone());
+        }
+        sum
+    }
+}
