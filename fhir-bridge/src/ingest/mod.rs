@@ -1,0 +1,23 @@
+//! MQTT -> log: every frame that an agent sends stands in `edge.frames` once, and the agent is told.
+//!
+//! `coverage` and `decide` are pure and hold the rules; `task` is the only writer: it takes everything that came
+//! while the last append ran, decides, appends once, and only then lets coverage move, acknowledgements go and
+//! receipts leave (promises P2, P3). `handler` stands between the MQTT listener and the task; the way through a
+//! broker that the site already has is in `crate::upstream`. The rules are numbered in docs/specs/ingest.md.
+
+pub mod access;
+pub mod coverage;
+pub mod decide;
+pub mod handler;
+pub mod queue;
+pub mod record;
+mod running;
+pub mod task;
+pub mod topics;
+
+pub use running::{IngestConfig, Ingesting, Source, start};
+
+/// Wall time in milliseconds since 1970.
+pub(crate) fn wall_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

@@ -1,0 +1,280 @@
+//! The one writer of `edge.frames`: decide, append, and only then let everything else move.
+//!
+//! Kept true (docs/specs/ingest.md I5, I18 to I20): what came while the last append ran goes into one next append;
+//! coverage, acknowledgements and receipts follow the append and never precede it; after an append that failed
+//! the log is read back before it is tried again, so that a half-seen success is not written twice.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{debug, error, warn};
+use wardline_log::limits::RECORD_BYTES_MAX;
+use wardline_log::{LogError, Position, SharedLog};
+use wardline_model::topic::{self, BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
+use wardline_model::{AgentName, SiteName};
+use wardline_service::Stop;
+
+use crate::error::BridgeError;
+use crate::ingest::decide::{Group, Known, Plan, Refused, decide};
+use crate::ingest::queue::{Job, Line, ReceiptSink, Verdicts};
+use crate::ingest::wall_ms;
+use crate::limits::{
+    APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_BYTES_MAX, BATCH_FRAMES_MAX, SNAPSHOT_FRAMES,
+    SNAPSHOT_INTERVAL_MS,
+};
+use crate::state::IngestState;
+use crate::status::Board;
+
+const TICK: Duration = Duration::from_millis(500);
+
+pub struct Ingest {
+    site: SiteName,
+    log: SharedLog,
+    state: IngestState,
+    board: Arc<Board>,
+    receipts: ReceiptSink,
+    unsaved: u64,
+    saved_at: Instant,
+}
+
+/// Jobs of one append, taken apart.
+#[derive(Default)]
+struct Batch {
+    groups: Vec<Group>,
+    waiting: Vec<Waiting>,
+    frames: usize,
+    bytes: usize,
+}
+
+struct Waiting {
+    line: Option<Arc<Line>>,
+    reply: tokio::sync::oneshot::Sender<Verdicts>,
+    /// Given back when the batch is settled.
+    _room: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+type Positions = (Vec<Position>, Vec<Position>);
+
+impl Ingest {
+    pub fn new(
+        site: SiteName,
+        log: SharedLog,
+        state: IngestState,
+        board: Arc<Board>,
+        receipts: ReceiptSink,
+    ) -> Self {
+        board.ingest_is(&state);
+        Self {
+            site,
+            log,
+            state,
+            board,
+            receipts,
+            unsaved: 0,
+            saved_at: Instant::now(),
+        }
+    }
+
+    /// Runs until `stop`, or until the log cannot be used any more. Whoever sends jobs is stopped first.
+    pub async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<Job>,
+        stop: Stop,
+    ) -> Result<(), BridgeError> {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let job = tokio::select! {
+                biased;
+                job = queue.recv() => job,
+                () = stop.stopped() => break,
+                _ = tick.tick() => {
+                    self.save_if_due().await;
+                    continue;
+                }
+            };
+            let Some(job) = job else { break };
+            if !self.settle(gather(job, &mut queue), &stop).await? {
+                break;
+            }
+            self.save_if_due().await;
+        }
+        self.save().await;
+        Ok(())
+    }
+
+    /// Brings a batch into the log. False: the stop came while the log could not take it; nothing was acknowledged.
+    async fn settle(&mut self, batch: Batch, stop: &Stop) -> Result<bool, BridgeError> {
+        let mut pause = APPEND_RETRY_MIN_MS;
+        loop {
+            let known = Known {
+                site: &self.site,
+                marks: &self.state.marks,
+                damaged: &self.state.damaged,
+            };
+            let mut plan = decide(&known, &batch.groups, wall_ms());
+            let failed = match self.append(&mut plan).await {
+                Ok(positions) => {
+                    self.finish(plan, &positions, batch);
+                    return Ok(true);
+                }
+                Err(source) => source,
+            };
+            if !failed.retriable() {
+                let doing = "writing frames";
+                return Err(BridgeError::Log {
+                    doing,
+                    source: failed,
+                });
+            }
+            self.board
+                .problem(format!("frames cannot be written at the moment: {failed}"));
+            if !self.recover(&mut pause, stop).await? {
+                return Ok(false);
+            }
+        }
+    }
+
+    async fn append(&self, plan: &mut Plan) -> Result<Positions, LogError> {
+        let frames = std::mem::take(&mut plan.frames);
+        let sideline = std::mem::take(&mut plan.sideline);
+        match (frames.is_empty(), sideline.is_empty()) {
+            (true, true) => Ok(Positions::default()),
+            (false, true) => Ok((self.log.append(EDGE_FRAMES, frames).await?, Vec::new())),
+            (true, false) => Ok((Vec::new(), self.log.append(SIDELINE, sideline).await?)),
+            (false, false) => {
+                let batches = vec![
+                    (EDGE_FRAMES.to_owned(), frames),
+                    (SIDELINE.to_owned(), sideline),
+                ];
+                let mut positions = self.log.append_many(batches).await?.into_iter();
+                let frames = positions.next().unwrap_or_default();
+                Ok((frames, positions.next().unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Waits, then reads back what the log holds, until that succeeds. False: the stop came first.
+    async fn recover(&mut self, pause: &mut u64, stop: &Stop) -> Result<bool, BridgeError> {
+        loop {
+            tokio::select! {
+                () = sleep(Duration::from_millis(*pause)) => {}
+                () = stop.stopped() => return Ok(false),
+            }
+            *pause = (*pause * 2).min(APPEND_RETRY_MAX_MS);
+            match self.state.catch_up(self.log.as_ref()).await {
+                Ok(0) => return Ok(true),
+                Ok(records) => {
+                    warn!(
+                        records,
+                        "an append that had failed is in the log after all; it is counted"
+                    );
+                    self.unsaved += records;
+                    self.board.ingest_is(&self.state);
+                    return Ok(true);
+                }
+                Err(error) if error.retriable() => {
+                    debug!(%error, "the log cannot be read back yet");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The append is durable: coverage moves, acknowledgements go, receipts leave.
+    fn finish(&mut self, mut plan: Plan, positions: &Positions, batch: Batch) {
+        let verdicts = std::mem::take(&mut plan.verdicts);
+        let heard = std::mem::take(&mut plan.heard);
+        let closed = std::mem::take(&mut plan.closed);
+        let refused = plan.refused;
+        self.unsaved += batch.frames as u64;
+        self.state.commit(plan, &positions.0, &positions.1);
+        self.board.ingest_moved(&self.state, &heard, refused);
+        for ((waiting, group), verdicts) in
+            batch.waiting.into_iter().zip(batch.groups).zip(verdicts)
+        {
+            if let Some(line) = waiting.line.filter(|line| closed.contains(&line.id)) {
+                line.close();
+            }
+            self.report(&group, &verdicts);
+            // Nobody waits when the connection has gone: the agent asks again, and the numbers are covered.
+            waiting.reply.send(verdicts).ok();
+        }
+        for life in &heard {
+            if let Some(receipt) = self.state.marks.receipt(life) {
+                let topic = topic::receipt(&self.site, &life.0);
+                (self.receipts)(&topic, receipt.encode().into());
+            }
+        }
+    }
+
+    fn report(&self, group: &Group, verdicts: &[Result<(), Refused>]) {
+        for (frame, verdict) in group.frames.iter().zip(verdicts) {
+            if let Err(refused) = verdict
+                && *refused != Refused::LineClosed
+            {
+                self.refused(&frame.agent, *refused);
+            }
+        }
+    }
+
+    fn refused(&self, agent: &AgentName, refused: Refused) {
+        if self.board.problem(format!("{agent}: {refused}")) {
+            error!(%agent, %refused, "a frame was refused");
+        }
+    }
+
+    async fn save_if_due(&mut self) {
+        let old = self.saved_at.elapsed() >= Duration::from_millis(SNAPSHOT_INTERVAL_MS);
+        if self.unsaved >= SNAPSHOT_FRAMES || (self.unsaved > 0 && old) {
+            self.save().await;
+        }
+    }
+
+    /// Without a new snapshot a restart reads more of the log, and nothing else changes: a failure is not fatal.
+    async fn save(&mut self) {
+        self.saved_at = Instant::now();
+        if self.unsaved == 0 {
+            return;
+        }
+        let record = self.state.snapshot(wall_ms());
+        if record.bytes_len() > RECORD_BYTES_MAX {
+            warn!(
+                bytes = record.bytes_len(),
+                "the watermarks are too large to be written down; a restart reads the log instead"
+            );
+            return;
+        }
+        match self.log.append(BRIDGE_STATE, vec![record]).await {
+            Ok(_) => self.unsaved = 0,
+            Err(error) => {
+                warn!(%error, "the watermarks could not be written down; tried again later");
+            }
+        }
+    }
+}
+
+/// Everything that waits, up to what one append may carry. Jobs of closed lines are dropped: not taken.
+fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Batch {
+    let mut batch = Batch::default();
+    let mut next = Some(first);
+    while let Some(job) = next {
+        if job.line.as_ref().is_none_or(|line| !line.is_closed()) {
+            batch.frames += job.group.frames.len();
+            batch.bytes += job.bytes();
+            batch.waiting.push(Waiting {
+                line: job.line,
+                reply: job.reply,
+                _room: job.room,
+            });
+            batch.groups.push(job.group);
+        }
+        if batch.frames >= BATCH_FRAMES_MAX || batch.bytes >= BATCH_BYTES_MAX {
+            break;
+        }
+        next = queue.try_recv().ok();
+    }
+    batch
+}

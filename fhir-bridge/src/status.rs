@@ -1,0 +1,340 @@
+//! What agents and the bridge say about themselves, on its way to the log topic `status` (docs/specs/ingest.md
+//! I23 to I25): key = agent name, or `bridge`; newest wins.
+//!
+//! `Board` is where the parts of the bridge leave what they know; `run` writes what changed, no more often than
+//! somebody can look. Nothing here holds up ingest: a status that could not be written is written later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+use wardline_log::{Record, SharedLog};
+use wardline_model::limits::{CONTROL_BYTES_MAX, RECEIPT_RANGES_MAX};
+use wardline_model::status::{AgentCoverage, AgentStatus, BridgeStatus, StageCounts};
+use wardline_model::topic::STATUS;
+use wardline_model::{AgentName, Incarnation, SiteName};
+use wardline_service::Stop;
+
+use crate::ingest::coverage::{Coverage, Life};
+use crate::ingest::wall_ms;
+use crate::limits::{
+    AGENTS_MAX, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS, STATUS_INTERVAL_MS,
+};
+use crate::state::IngestState;
+
+/// Key of the bridge's own status.
+pub const BRIDGE_KEY: &str = "bridge";
+const VERSION: u8 = 1;
+const TICK: Duration = Duration::from_millis(500);
+/// A problem that has not come again for so long is not shown any more.
+const PROBLEM_SHOWN: Duration = Duration::from_secs(600);
+
+/// What the transform has done so far.
+pub type TransformView = Arc<dyn Fn() -> TransformShown + Send + Sync>;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TransformShown {
+    #[serde(skip)]
+    pub counts: StageCounts,
+    #[serde(skip)]
+    pub records: u64,
+    #[serde(skip)]
+    pub problem: Option<String>,
+    /// Replays of the sideline, apart: they were counted when they were set aside.
+    pub retried: StageCounts,
+    /// Why events were filtered.
+    pub filtered: BTreeMap<String, u64>,
+    /// Log records that wait, and those that retention took before they were read.
+    pub lag_records: u64,
+    pub lost_records: u64,
+}
+
+#[derive(Debug, Default)]
+pub struct Board {
+    ingest: Mutex<IngestView>,
+    agents: Mutex<BTreeMap<AgentName, Said>>,
+    problems: Mutex<BTreeMap<String, Problem>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IngestView {
+    pub counts: StageCounts,
+    pub gaps: u64,
+    /// Frames that were not taken; they are not part of `counts`.
+    pub refused: u64,
+    pub agents: BTreeMap<AgentName, AgentCoverage>,
+}
+
+#[derive(Debug)]
+struct Said {
+    status: AgentStatus,
+    /// Whether the newest was written, when the last was, and whether that said online.
+    written: bool,
+    written_at: Option<Instant>,
+    written_online: bool,
+}
+
+#[derive(Debug)]
+struct Problem {
+    times: u64,
+    last: Instant,
+}
+
+/// The bridge's status as it stands in the log: the shared fields, and what only people read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    pub status: BridgeStatus,
+    pub refused: u64,
+    pub transform_more: TransformShown,
+    pub insecure: bool,
+    pub problems: Vec<String>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    /// Notes something that people have to see. True when it is new.
+    pub fn problem(&self, text: String) -> bool {
+        let mut problems = locked(&self.problems);
+        let now = Instant::now();
+        if let Some(problem) = problems.get_mut(&text) {
+            problem.times += 1;
+            problem.last = now;
+            return false;
+        }
+        if problems.len() >= PROBLEMS_MAX {
+            let oldest = problems
+                .iter()
+                .min_by_key(|(_, p)| p.last)
+                .map(|(text, _)| text.clone());
+            if let Some(oldest) = oldest {
+                problems.remove(&oldest);
+            }
+        }
+        warn!(problem = %text, "the bridge has a problem");
+        problems.insert(
+            text,
+            Problem {
+                times: 1,
+                last: now,
+            },
+        );
+        true
+    }
+
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = locked(&self.problems);
+        problems.retain(|_, problem| problem.last.elapsed() < PROBLEM_SHOWN);
+        let shown = |(text, problem): (&String, &Problem)| match problem.times {
+            1 => text.clone(),
+            times => format!("{text} ({times} times)"),
+        };
+        problems.iter().map(shown).collect()
+    }
+
+    /// An agent's status message, or the will that speaks for it. One that cannot be read changes nothing.
+    pub fn agent_said(&self, agent: &AgentName, payload: &[u8], will: bool) {
+        let status = (payload.len() <= CONTROL_BYTES_MAX)
+            .then(|| serde_json::from_slice::<AgentStatus>(payload).ok())
+            .flatten()
+            .filter(|status| status.agent == agent.as_str());
+        let Some(mut status) = status else {
+            self.problem(format!(
+                "{agent}: its status message cannot be read; is it of another version?"
+            ));
+            return;
+        };
+        if will {
+            // The will was written at the connect; it speaks now.
+            status.online = false;
+            status.at_ms = wall_ms();
+        }
+        let mut agents = locked(&self.agents);
+        if let Some(said) = agents.get_mut(agent) {
+            said.written &= said.status == status;
+            said.status = status;
+        } else if agents.len() < AGENTS_MAX {
+            let said = Said {
+                status,
+                written: false,
+                written_at: None,
+                written_online: false,
+            };
+            agents.insert(agent.clone(), said);
+        }
+    }
+
+    pub fn ingest(&self) -> IngestView {
+        locked(&self.ingest).clone()
+    }
+
+    /// Everything anew, after the log was read back.
+    pub(crate) fn ingest_is(&self, state: &IngestState) {
+        let newest = state.marks.newest();
+        let agents = newest
+            .map(|(agent, life, coverage)| (agent.clone(), shown_coverage(agent, life, coverage)))
+            .collect();
+        let mut view = locked(&self.ingest);
+        view.counts = state.counts.clone();
+        view.gaps = state.gaps;
+        view.agents = agents;
+    }
+
+    /// What one append moved.
+    pub(crate) fn ingest_moved(&self, state: &IngestState, heard: &BTreeSet<Life>, refused: u64) {
+        let mut view = locked(&self.ingest);
+        view.counts = state.counts.clone();
+        view.gaps = state.gaps;
+        view.refused += refused;
+        for (agent, life) in heard {
+            if let Some(coverage) = state.marks.coverage(agent, *life) {
+                let shown = shown_coverage(agent, *life, coverage);
+                view.agents.insert(agent.clone(), shown);
+            }
+        }
+    }
+
+    /// Status records of agents that are due, marked as written.
+    fn agents_due(&self, now_ms: i64) -> Vec<Record> {
+        let min = Duration::from_millis(STATUS_AGENT_MIN_MS);
+        let mut out = Vec::new();
+        for (agent, said) in locked(&self.agents).iter_mut() {
+            let turned = said.written_online != said.status.online;
+            let due = said
+                .written_at
+                .is_none_or(|at| turned || at.elapsed() >= min);
+            if said.written || !due {
+                continue;
+            }
+            said.written = true;
+            said.written_at = Some(Instant::now());
+            said.written_online = said.status.online;
+            out.push(record(agent.as_str(), &said.status, now_ms));
+        }
+        out
+    }
+
+    /// The statuses could not be written: they are due again.
+    fn agents_not_written(&self) {
+        for said in locked(&self.agents).values_mut() {
+            said.written = false;
+            said.written_at = None;
+        }
+    }
+}
+
+fn shown_coverage(
+    agent: &AgentName,
+    incarnation: Incarnation,
+    coverage: &Coverage,
+) -> AgentCoverage {
+    let up_to = coverage.covered.up_to();
+    let ranges = coverage.covered.iter().filter(|(first, _)| *first > up_to);
+    AgentCoverage {
+        agent: agent.to_string(),
+        incarnation,
+        up_to,
+        ranges: ranges.take(RECEIPT_RANGES_MAX).collect(),
+        gap_events: coverage.gap_events,
+        last_frame_ms: coverage.last_frame_ms,
+    }
+}
+
+fn record(key: &str, value: &impl Serialize, now_ms: i64) -> Record {
+    Record {
+        key: Some(Bytes::copy_from_slice(key.as_bytes())),
+        // A struct of strings and numbers cannot fail to serialise.
+        value: Some(Bytes::from(serde_json::to_vec(value).unwrap_or_default())),
+        headers: Vec::new(),
+        time_ms: now_ms,
+    }
+}
+
+/// Writes statuses until `stop`, and the last one then.
+pub struct StatusTask {
+    pub site: SiteName,
+    pub insecure: bool,
+    pub log: SharedLog,
+    pub board: Arc<Board>,
+    pub transform: TransformView,
+}
+
+impl StatusTask {
+    pub async fn run(self, stop: Stop) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last: Option<(Shown, Instant)> = None;
+        loop {
+            tokio::select! {
+                () = stop.stopped() => break,
+                _ = tick.tick() => {}
+            }
+            self.write(&mut last, false).await;
+        }
+        self.write(&mut last, true).await;
+    }
+
+    async fn write(&self, last: &mut Option<(Shown, Instant)>, now: bool) {
+        let now_ms = wall_ms();
+        let mut records = self.board.agents_due(now_ms);
+        let shown = self.shown(now_ms);
+        let own = now || due(last.as_ref(), &shown);
+        if own {
+            records.push(record(BRIDGE_KEY, &shown, now_ms));
+        }
+        if records.is_empty() {
+            return;
+        }
+        match self.log.append(STATUS, records).await {
+            Ok(_) if own => *last = Some((shown, Instant::now())),
+            Ok(_) => {}
+            Err(error) => {
+                warn!(%error, "the status could not be written; tried again later");
+                self.board.agents_not_written();
+            }
+        }
+    }
+
+    fn shown(&self, at_ms: i64) -> Shown {
+        let ingest = self.board.ingest();
+        let transform = (self.transform)();
+        let mut problems = self.board.problems();
+        problems.extend(transform.problem.clone());
+        Shown {
+            status: BridgeStatus {
+                v: VERSION,
+                site: self.site.to_string(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                at_ms,
+                ingest: ingest.counts,
+                transform: transform.counts.clone(),
+                records: transform.records,
+                gaps: ingest.gaps,
+                agents: ingest.agents.into_values().collect(),
+            },
+            refused: ingest.refused,
+            transform_more: transform,
+            insecure: self.insecure,
+            problems,
+        }
+    }
+}
+
+/// Whether the bridge's status has to be written: changed and not just written, or not heard of for long.
+fn due(last: Option<&(Shown, Instant)>, shown: &Shown) -> bool {
+    let Some((last, at)) = last else { return true };
+    let age = at.elapsed();
+    if age >= Duration::from_millis(STATUS_HEARTBEAT_MS) {
+        return true;
+    }
+    let mut same_time = shown.clone();
+    same_time.status.at_ms = last.status.at_ms;
+    age >= Duration::from_millis(STATUS_INTERVAL_MS) && same_time != *last
+}
