@@ -1,0 +1,203 @@
+//! One HL7 sender: a reader that hands messages to the store in order, a writer that answers in the same order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout;
+use wardline_model::{Body, Class, Event};
+use wardline_service::Stop;
+
+use super::Mllp;
+use super::codec::{self, Decoder, Item};
+use crate::clock::wall_ms;
+use crate::intake::hl7_ack::{self, Header, Outcome, Own, Reject};
+use crate::limits::{
+    MLLP_PENDING_BYTES_MAX, MLLP_PIPELINE_MAX, MLLP_READ_BYTES, MLLP_WRITE_TIMEOUT_MS,
+};
+use crate::store::Refusal;
+
+/// A message on its way to its answer.
+struct Pending {
+    header: Header,
+    verdict: Verdict,
+    /// Given back once the answer is out.
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
+enum Verdict {
+    Known(Outcome),
+    Waits(oneshot::Receiver<Result<(), Refusal>>),
+}
+
+/// Runs until the sender closes, an error, or a stop. Says how many bytes were junk.
+pub(super) async fn run(
+    stream: TcpStream,
+    peer: SocketAddr,
+    mllp: &Arc<Mllp>,
+    stop: &Stop,
+) -> io::Result<u64> {
+    let (reader, writer) = stream.into_split();
+    let (sender, receiver) = mpsc::channel(MLLP_PIPELINE_MAX);
+    let answering = tokio::spawn(answer_all(writer, receiver, Arc::clone(mllp)));
+    let read = tokio::select! {
+        read = read_all(reader, peer, mllp, sender.clone()) => read,
+        () = stop.stopped() => Ok(0),
+        // The writer only ends first when it cannot write.
+        () = sender.closed() => Ok(0),
+    };
+    // What was handed over is answered before the connection ends.
+    drop(sender);
+    match answering.await {
+        Ok(written) => written.and(read),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+async fn read_all(
+    mut reader: OwnedReadHalf,
+    peer: SocketAddr,
+    mllp: &Mllp,
+    sender: mpsc::Sender<Pending>,
+) -> io::Result<u64> {
+    let mut decoder = Decoder::new(mllp.message_bytes_max);
+    let mut buffer = vec![0; MLLP_READ_BYTES];
+    let mut items = Vec::new();
+    loop {
+        let n = reader.read(&mut buffer).await?;
+        if n == 0 {
+            decoder.finish(&mut items);
+        } else {
+            decoder.push(buffer.get(..n).unwrap_or_default(), &mut items);
+        }
+        for item in items.drain(..) {
+            let pending = hand_over(item, peer, mllp).await;
+            if sender.send(pending).await.is_err() {
+                return Ok(decoder.junk());
+            }
+        }
+        if n == 0 {
+            return Ok(decoder.junk());
+        }
+    }
+}
+
+async fn hand_over(item: Item, peer: SocketAddr, mllp: &Mllp) -> Pending {
+    match item {
+        Item::TooLarge(head) => {
+            mllp.store.note_refused(1);
+            tracing::warn!(%peer, "an HL7 message over {} bytes is refused", mllp.message_bytes_max);
+            Pending {
+                header: Header::read(&head),
+                verdict: Verdict::Known(Outcome::Refused(Reject::TooLarge)),
+                _bytes: None,
+            }
+        }
+        Item::Message(raw) => {
+            // Waiting here stops the reading: the sender feels it as back-pressure.
+            let size =
+                u32::try_from(raw.len().clamp(1, MLLP_PENDING_BYTES_MAX)).unwrap_or(u32::MAX);
+            let permit = Arc::clone(&mllp.pending)
+                .acquire_many_owned(size)
+                .await
+                .ok();
+            let header = Header::read(&raw);
+            let event = event(raw, &header, peer, mllp);
+            Pending {
+                header,
+                verdict: Verdict::Waits(mllp.store.append(vec![event], Vec::new())),
+                _bytes: permit,
+            }
+        }
+    }
+}
+
+fn event(raw: Bytes, header: &Header, peer: SocketAddr, mllp: &Mllp) -> Event {
+    Event {
+        class: Class::State,
+        stamp: mllp.clock.stamp(),
+        source: peer.to_string(),
+        body: Body::Hl7 {
+            raw,
+            understood: header.understood(),
+        },
+    }
+}
+
+async fn answer_all(
+    mut writer: OwnedWriteHalf,
+    mut receiver: mpsc::Receiver<Pending>,
+    mllp: Arc<Mllp>,
+) -> io::Result<()> {
+    while let Some(pending) = receiver.recv().await {
+        let outcome = match pending.verdict {
+            Verdict::Known(outcome) => outcome,
+            Verdict::Waits(answer) => match answer.await {
+                Ok(Ok(())) => Outcome::Stored,
+                Ok(Err(Refusal::Full)) => Outcome::Refused(Reject::Full),
+                Ok(Err(_)) | Err(_) => Outcome::Refused(Reject::Unavailable),
+            },
+        };
+        let number = mllp.answers.fetch_add(1, Ordering::Relaxed);
+        let now = wall_ms();
+        let control_id = control_id(now, number);
+        let own = Own {
+            control_id: &control_id,
+            time: &time_text(now),
+        };
+        if let Some(text) = hl7_ack::answer(&pending.header, outcome, own) {
+            write(&mut writer, &codec::encode(&text)).await?;
+        }
+    }
+    writer.shutdown().await
+}
+
+/// At most 20 characters, as old systems expect; not repeated within a run nor, in practice, across runs.
+fn control_id(now_ms: i64, number: u64) -> String {
+    format!(
+        "W{:011x}{:06x}",
+        now_ms.cast_unsigned() & 0xfff_ffff_ffff,
+        number & 0xff_ffff
+    )
+}
+
+/// HL7 time stamp in UTC.
+fn time_text(now_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(now_ms).map_or_else(
+        |_| String::new(),
+        |t| t.strftime("%Y%m%d%H%M%S+0000").to_string(),
+    )
+}
+
+/// A sender that does not take its answers is given up.
+async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+    let gone = || io::Error::new(io::ErrorKind::TimedOut, "the sender takes no answers");
+    timeout(
+        Duration::from_millis(MLLP_WRITE_TIMEOUT_MS),
+        writer.write_all(bytes),
+    )
+    .await
+    .unwrap_or_else(|_| Err(gone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_words_of_an_answer_fit_old_fields() {
+        let id = control_id(1_772_359_200_000, u64::MAX);
+        assert!(
+            id.len() <= 20 && id != control_id(1_772_359_200_000, 1),
+            "{id}"
+        );
+        assert_eq!(time_text(1_772_359_200_000), "20260301100000+0000");
+    }
+}

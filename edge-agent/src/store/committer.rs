@@ -1,0 +1,308 @@
+//! The one thread that writes. It takes what is due, decides what there is room for, commits, and only then answers.
+//!
+//! A commit that failed leaves everybody who waited refused, and the database closed: the library answers nothing
+//! more after an I/O error. It is opened again before the next commit, and the books are read again from disk,
+//! because a commit that was reported as failed may have reached it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use wardline_model::ledger::LedgerRecord;
+use wardline_model::{Body, Class, Event, RangeSet};
+
+use super::commit::{self, Done, Writes};
+use super::queue::{Append, AppendAnswer, Command, Taken};
+use super::tables::Books;
+use super::{Held, Refusal, Shared, open};
+use crate::buffer::gate::Gate;
+use crate::clock::Clock;
+use crate::limits::{COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, QOS2_IDS_MAX, REOPEN_PAUSE_MS};
+
+pub(super) struct Committer {
+    pub shared: Arc<Shared>,
+    pub clock: Arc<dyn Clock>,
+    pub books: Books,
+    pub gate: Gate,
+    pub oldest: u64,
+    pub qos2_ids: u64,
+    /// Not before this: the next attempt to open the store again.
+    pub retry_at: Option<Instant>,
+    /// File size at the last compaction: it is not tried again until the file grew.
+    pub compacted_at: u64,
+}
+
+/// Who waits for the commit.
+#[derive(Default)]
+struct Waiting {
+    appends: Vec<(AppendAnswer, u64)>,
+    others: Vec<oneshot::Sender<bool>>,
+}
+
+impl Committer {
+    pub(super) fn run(mut self) {
+        loop {
+            let taken = self.shared.queue.take();
+            let closed = taken.closed;
+            self.note_foreign_refusals();
+            if taken.commands.is_empty() && taken.receipt.is_none() {
+                self.idle();
+            } else {
+                self.round(taken);
+            }
+            if closed {
+                break;
+            }
+        }
+        self.last_words();
+        self.shared.close_database();
+    }
+
+    /// Refusals that intake decided without asking us (too large) belong into the same books.
+    fn note_foreign_refusals(&mut self) {
+        let count = self.shared.take_foreign_refusals();
+        if count > 0 {
+            self.gate.refuse(count, self.clock.stamp().wall_ms);
+            self.publish();
+        }
+    }
+
+    fn round(&mut self, taken: Taken) {
+        if let Err(refusal) = self.make_ready() {
+            self.refuse_all(taken.commands, refusal);
+            if let Some(covered) = taken.receipt {
+                self.shared
+                    .queue
+                    .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
+            }
+            self.publish();
+            return;
+        }
+        let mut waiting = Waiting::default();
+        let record = self.gate.take_record(self.books.bytes);
+        let writes = self.decide(taken.commands, record, &mut waiting);
+        match self.commit(writes, taken.receipt.as_ref()) {
+            Ok(done) => {
+                if done.more_to_free
+                    && let Some(covered) = taken.receipt
+                {
+                    self.shared.queue.receipt(covered, true);
+                }
+                self.adopt(done);
+                self.publish();
+                for (answer, _) in waiting.appends {
+                    // Whoever went away does not need the answer: the event is stored either way.
+                    answer.send(Ok(())).ok();
+                }
+                for answer in waiting.others {
+                    answer.send(true).ok();
+                }
+            }
+            Err(error) => {
+                if let Some(record) = record {
+                    self.gate.untold_again(record);
+                }
+                self.fail(&error, waiting, taken.receipt);
+            }
+        }
+    }
+
+    fn adopt(&mut self, done: Done) {
+        self.books = done.books;
+        self.oldest = done.oldest;
+        self.qos2_ids = done.qos2_ids;
+    }
+
+    fn commit(&self, writes: Writes, covered: Option<&RangeSet>) -> Result<Done, crate::Error> {
+        let mut books = self.books.clone();
+        books.refused = self.gate.total();
+        books.untold = self.gate.pending();
+        self.shared.with_database("commit to it", |database| {
+            commit::write(database, writes, books, covered)
+        })
+    }
+
+    /// Sorts what there is room for from what is refused, and numbers the former.
+    fn decide(
+        &mut self,
+        commands: Vec<Command>,
+        record: Option<(u64, i64)>,
+        waiting: &mut Waiting,
+    ) -> Writes {
+        let mut writes = Writes::new(&self.books);
+        if let Some((count, since_ms)) = record {
+            writes.push(&self.ledger(LedgerRecord::Refused { count, since_ms }));
+        }
+        let mut used = self.books.bytes;
+        let mut ids = self.qos2_ids;
+        for command in commands {
+            match command {
+                Command::Append(append) => {
+                    self.admit(append, &mut used, &mut ids, &mut writes, waiting);
+                }
+                Command::Release {
+                    client,
+                    ids,
+                    answer,
+                } => {
+                    writes
+                        .released
+                        .extend(ids.into_iter().map(|id| (Arc::clone(&client), id)));
+                    waiting.others.push(answer);
+                }
+                Command::Clear { client, answer } => {
+                    writes.cleared.push(client);
+                    waiting.others.push(answer);
+                }
+                Command::SetAside { first } => writes.set_aside.push(first),
+            }
+        }
+        writes
+    }
+
+    fn admit(
+        &mut self,
+        append: Append,
+        used: &mut u64,
+        ids: &mut u64,
+        writes: &mut Writes,
+        waiting: &mut Waiting,
+    ) {
+        let count = append.events.len() as u64;
+        let need = append.raw_len as u64;
+        let new_ids = append.ids.len() as u64;
+        let room = self.gate.admit(*used, need) && ids.saturating_add(new_ids) <= QOS2_IDS_MAX;
+        if !room {
+            self.gate.refuse(count, self.clock.stamp().wall_ms);
+            append.answer.send(Err(Refusal::Full)).ok();
+            return;
+        }
+        *used = used.saturating_add(need);
+        *ids += new_ids;
+        for event in &append.events {
+            writes.push(event);
+        }
+        writes.ids.extend(append.ids);
+        waiting.appends.push((append.answer, count));
+    }
+
+    fn ledger(&self, record: LedgerRecord) -> Event {
+        Event {
+            class: Class::Alarm,
+            stamp: self.clock.stamp(),
+            source: "agent".to_owned(),
+            body: Body::Ledger(record),
+        }
+    }
+
+    fn fail(&mut self, error: &crate::Error, waiting: Waiting, covered: Option<RangeSet>) {
+        tracing::error!(%error, waiting = waiting.appends.len(), "commit failed: what waited is refused, the store is opened again");
+        self.shared.close_database();
+        for (answer, count) in waiting.appends {
+            self.gate.refuse(count, self.clock.stamp().wall_ms);
+            answer.send(Err(Refusal::Failed)).ok();
+        }
+        for answer in waiting.others {
+            answer.send(false).ok();
+        }
+        if let Some(covered) = covered {
+            self.shared
+                .queue
+                .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
+        }
+        self.publish();
+    }
+
+    fn refuse_all(&mut self, commands: Vec<Command>, refusal: Refusal) {
+        for command in commands {
+            match command {
+                Command::Append(append) => {
+                    self.gate
+                        .refuse(append.events.len() as u64, self.clock.stamp().wall_ms);
+                    append.answer.send(Err(refusal)).ok();
+                }
+                Command::Release { answer, .. } | Command::Clear { answer, .. } => {
+                    answer.send(false).ok();
+                }
+                Command::SetAside { .. } => {}
+            }
+        }
+    }
+
+    /// Opens the store again if the last commit closed it; not more often than the pause allows.
+    fn make_ready(&mut self) -> Result<(), Refusal> {
+        if self.shared.is_open() {
+            return Ok(());
+        }
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return Err(Refusal::Failed);
+        }
+        match open::reopen(self.shared.disk.as_ref(), self.books.incarnation) {
+            Ok((opened, oldest)) => {
+                tracing::warn!(next_seq = opened.books.next_seq, "the store is open again");
+                self.books = opened.books;
+                self.oldest = oldest;
+                self.qos2_ids = opened.qos2_ids;
+                self.shared.put_database(opened.database);
+                self.retry_at = None;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the store cannot be opened again yet: everything is refused");
+                self.retry_at = Some(Instant::now() + Duration::from_millis(REOPEN_PAUSE_MS));
+                Err(Refusal::Failed)
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        self.gate.look(self.books.bytes);
+        self.shared.held.send_replace(Held {
+            incarnation: self.books.incarnation,
+            oldest: self.oldest,
+            next_seq: self.books.next_seq,
+            events: self.books.events,
+            bytes: self.books.bytes,
+            refused: self.gate.total(),
+            full: self.gate.is_full(),
+            last_event_ms: self.books.last_event_ms,
+        });
+    }
+
+    /// An idle moment: give the disk back what a drained backlog left behind.
+    fn idle(&mut self) {
+        if self.make_ready().is_err() {
+            return;
+        }
+        let file = self.shared.disk.used_bytes();
+        let mostly_empty = file > COMPACT_FILE_BYTES_MIN
+            && file / COMPACT_RATIO > self.books.bytes
+            && file > self.compacted_at.saturating_add(COMPACT_FILE_BYTES_MIN);
+        if mostly_empty {
+            match self.shared.compact() {
+                Ok(()) => self.compacted_at = self.shared.disk.used_bytes(),
+                Err(error) => {
+                    tracing::warn!(%error, "the store could not be compacted; it works on");
+                    self.shared.close_database();
+                }
+            }
+        }
+    }
+
+    /// Refusals that no record tells yet must not be forgotten by an orderly stop.
+    fn last_words(&mut self) {
+        let told =
+            self.books.untold == self.gate.pending() && self.books.refused == self.gate.total();
+        if told || !self.shared.is_open() {
+            return;
+        }
+        let mut waiting = Waiting::default();
+        let record = self.gate.take_record(self.books.bytes);
+        let writes = self.decide(Vec::new(), record, &mut waiting);
+        match self.commit(writes, None) {
+            Ok(done) => self.adopt(done),
+            Err(error) => tracing::warn!(%error, "the count of refused events could not be kept"),
+        }
+        self.publish();
+    }
+}

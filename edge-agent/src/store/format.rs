@@ -1,0 +1,100 @@
+//! A stored block as bytes. docs/specs/agent-store.md has the numbered rules (S1..).
+//!
+//! ```text
+//! version u8 = 1 | count u32 | alarms u32 | states u32 | telemetry u32 | raw_len u32 | crc32c u32 | lz4 bytes
+//! ```
+//!
+//! The checksum covers everything but itself. It is ours because the database checks pages only when it repairs, and lz4 decompresses many damages
+//! without a complaint: a wrong vital sign would be worse than a missing one.
+
+use bytes::Bytes;
+use wardline_model::block;
+use wardline_model::bytes_io::ByteReader;
+use wardline_model::limits::FRAME_EVENTS_MAX;
+
+/// Version of the store: tables, meta keys and block layout together.
+pub const STORE_VERSION: u64 = 1;
+const BLOCK_VERSION: u8 = 1;
+const HEADER_BYTES: usize = 25;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    pub count: u32,
+    /// Alarm, state, telemetry: what would go first if room had to be made.
+    pub classes: [u32; 3],
+    pub raw_len: u32,
+    pub crc: u32,
+}
+
+pub fn encode(count: u32, classes: [u32; 3], raw: &[u8]) -> Vec<u8> {
+    let packed = block::compress(raw);
+    let mut out = Vec::with_capacity(packed.len() + HEADER_BYTES);
+    out.push(BLOCK_VERSION);
+    out.extend_from_slice(&count.to_le_bytes());
+    for class in classes {
+        out.extend_from_slice(&class.to_le_bytes());
+    }
+    // Blocks are cut far below 4 GiB; a length that lied would fail to decompress.
+    out.extend_from_slice(&u32::try_from(raw.len()).unwrap_or(u32::MAX).to_le_bytes());
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&out), &packed);
+    out.extend_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(&packed);
+    out
+}
+
+/// The header and the packed bytes behind it.
+pub fn header(value: &[u8]) -> Result<(Header, &[u8]), &'static str> {
+    let mut reader = ByteReader::new(value);
+    let cut = "it is cut short";
+    if reader.u8().ok_or(cut)? != BLOCK_VERSION {
+        return Err("its version is not known");
+    }
+    let header = Header {
+        count: reader.u32().ok_or(cut)?,
+        classes: [
+            reader.u32().ok_or(cut)?,
+            reader.u32().ok_or(cut)?,
+            reader.u32().ok_or(cut)?,
+        ],
+        raw_len: reader.u32().ok_or(cut)?,
+        crc: reader.u32().ok_or(cut)?,
+    };
+    if header.count == 0 || header.count > FRAME_EVENTS_MAX {
+        return Err("its number of events is not possible");
+    }
+    let rest = reader.take(reader.remaining()).ok_or(cut)?;
+    Ok((header, rest))
+}
+
+/// The header and the unpacked events, checksum verified.
+pub fn decode(value: &[u8]) -> Result<(Header, Bytes), &'static str> {
+    let (header, packed) = header(value)?;
+    let head = value.get(..HEADER_BYTES - 4).unwrap_or_default();
+    if crc32c::crc32c_append(crc32c::crc32c(head), packed) != header.crc {
+        return Err("its checksum is wrong");
+    }
+    let raw =
+        block::decompress(packed, header.raw_len as usize).map_err(|_| "it does not decompress")?;
+    Ok((header, raw))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_a_block_reads_back_and_a_changed_byte_is_noticed() {
+        let value = encode(2, [1, 0, 1], b"some raw events, some raw events");
+        let (header, raw) = decode(&value).unwrap();
+        assert_eq!(
+            (header.count, header.classes, &raw[..]),
+            (2, [1, 0, 1], &b"some raw events, some raw events"[..])
+        );
+        for at in 0..value.len() {
+            let mut bad = value.clone();
+            bad[at] ^= 0x40;
+            assert!(decode(&bad).is_err(), "byte {at}");
+        }
+        assert!(decode(&value[..10]).is_err());
+    }
+}

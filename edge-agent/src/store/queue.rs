@@ -1,0 +1,268 @@
+//! What waits for the next commit.
+//!
+//! Putting something in never waits, so that a connection can hand over in the order of its wire and go on reading;
+//! those who put in bound themselves, and a hard bound here refuses if they do not. Taking waits for company: the
+//! oldest entry waits at most the linger time, and a large batch does not wait at all.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use wardline_model::{Event, RangeSet};
+
+use super::Refusal;
+use crate::limits::{
+    COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, FREE_DELAY_MS, IDLE_TICK_MS, QUEUE_RAW_BYTES_MAX,
+};
+
+pub(super) type AppendAnswer = oneshot::Sender<Result<(), Refusal>>;
+
+pub(super) struct Append {
+    pub events: Vec<Event>,
+    /// QoS 2 identifiers of these events.
+    pub ids: Vec<(Arc<str>, u16)>,
+    pub raw_len: usize,
+    pub answer: AppendAnswer,
+}
+
+pub(super) enum Command {
+    Append(Append),
+    Release {
+        client: Arc<str>,
+        ids: Vec<u16>,
+        answer: oneshot::Sender<bool>,
+    },
+    Clear {
+        client: Arc<str>,
+        answer: oneshot::Sender<bool>,
+    },
+    SetAside {
+        first: u64,
+    },
+}
+
+impl Command {
+    fn weight(&self) -> usize {
+        match self {
+            Command::Append(append) => append.raw_len,
+            Command::Release { ids, .. } => 64 + 2 * ids.len(),
+            Command::Clear { .. } | Command::SetAside { .. } => 64,
+        }
+    }
+}
+
+struct Queued {
+    at: Instant,
+    weight: usize,
+    command: Command,
+}
+
+#[derive(Default)]
+struct Inner {
+    commands: VecDeque<Queued>,
+    bytes: usize,
+    /// The newest receipt and when its deletions are due.
+    receipt: Option<(RangeSet, Instant)>,
+    closed: bool,
+}
+
+/// What goes into one commit.
+pub(super) struct Taken {
+    pub commands: Vec<Command>,
+    pub receipt: Option<RangeSet>,
+    /// Nothing more will come.
+    pub closed: bool,
+}
+
+pub(super) struct Queue {
+    linger: Duration,
+    inner: Mutex<Inner>,
+    ready: Condvar,
+}
+
+impl Queue {
+    pub(super) fn new(linger: Duration) -> Self {
+        Self {
+            linger,
+            inner: Mutex::new(Inner::default()),
+            ready: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change leaves the queue whole, so a panic elsewhere does not spoil it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the command back when it cannot be taken.
+    pub(super) fn push(&self, command: Command) -> Result<(), (Command, Refusal)> {
+        let weight = command.weight();
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err((command, Refusal::Stopping));
+        }
+        if inner.bytes.saturating_add(weight) > QUEUE_RAW_BYTES_MAX {
+            return Err((command, Refusal::Busy));
+        }
+        inner.bytes += weight;
+        inner.commands.push_back(Queued {
+            at: Instant::now(),
+            weight,
+            command,
+        });
+        drop(inner);
+        self.ready.notify_one();
+        Ok(())
+    }
+
+    /// The newest receipt replaces an older one: receipts are cumulative.
+    pub(super) fn receipt(&self, covered: RangeSet, at_once: bool) {
+        let mut inner = self.lock();
+        let fresh = Instant::now() + Duration::from_millis(if at_once { 0 } else { FREE_DELAY_MS });
+        let due = inner
+            .receipt
+            .as_ref()
+            .map_or(fresh, |(_, due)| fresh.min(*due));
+        inner.receipt = Some((covered, due));
+        drop(inner);
+        self.ready.notify_one();
+    }
+
+    /// Puts a receipt back that could not be worked off, unless a newer one came.
+    pub(super) fn receipt_again(&self, covered: RangeSet, wait: Duration) {
+        let mut inner = self.lock();
+        if inner.receipt.is_none() {
+            inner.receipt = Some((covered, Instant::now() + wait));
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.ready.notify_one();
+    }
+
+    /// Waits until something is due. Comes back with nothing after an idle tick.
+    pub(super) fn take(&self) -> Taken {
+        let idle = Instant::now() + Duration::from_millis(IDLE_TICK_MS);
+        let mut inner = self.lock();
+        loop {
+            let now = Instant::now();
+            let due = inner.due(self.linger).unwrap_or(idle);
+            if inner.closed || due <= now || idle <= now {
+                return inner.take();
+            }
+            let wait = due.min(idle).saturating_duration_since(now);
+            let (guard, _) = self
+                .ready
+                .wait_timeout(inner, wait)
+                .unwrap_or_else(PoisonError::into_inner);
+            inner = guard;
+        }
+    }
+}
+
+impl Inner {
+    fn due(&self, linger: Duration) -> Option<Instant> {
+        let company = self.commands.front().map(|oldest| {
+            if self.bytes >= COMMIT_LARGE_BYTES {
+                oldest.at
+            } else {
+                oldest.at + linger
+            }
+        });
+        let freeing = self.receipt.as_ref().map(|(_, due)| *due);
+        match (company, freeing) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn take(&mut self) -> Taken {
+        let mut commands = Vec::new();
+        let mut bytes = 0usize;
+        while bytes < COMMIT_RAW_BYTES_MAX {
+            let Some(queued) = self.commands.pop_front() else {
+                break;
+            };
+            bytes += queued.weight;
+            commands.push(queued.command);
+        }
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Taken {
+            commands,
+            receipt: self.receipt.take().map(|(covered, _)| covered),
+            closed: self.closed && self.commands.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clear() -> Command {
+        Command::Clear {
+            client: "c".into(),
+            answer: oneshot::channel().0,
+        }
+    }
+
+    #[test]
+    fn s5_a_commit_waits_for_company_only_as_long_as_the_linger() {
+        let queue = Queue::new(Duration::from_millis(30));
+        let begun = Instant::now();
+        assert!(queue.push(clear()).is_ok());
+        assert_eq!(queue.take().commands.len(), 1);
+        assert!(begun.elapsed() >= Duration::from_millis(30));
+        let queue = Queue::new(Duration::from_secs(3600));
+        let (answer, _) = oneshot::channel();
+        let append = Append {
+            events: Vec::new(),
+            ids: Vec::new(),
+            raw_len: COMMIT_LARGE_BYTES,
+            answer,
+        };
+        assert!(queue.push(Command::Append(append)).is_ok());
+        assert_eq!(
+            queue.take().commands.len(),
+            1,
+            "a large batch does not wait"
+        );
+    }
+
+    #[test]
+    fn s7_the_newest_receipt_replaces_an_older_one() {
+        let queue = Queue::new(Duration::ZERO);
+        queue.receipt([(1, 5)].into_iter().collect(), false);
+        queue.receipt([(1, 9)].into_iter().collect(), false);
+        assert!(queue.push(clear()).is_ok());
+        let taken = queue.take();
+        assert_eq!(taken.receipt.and_then(|r| r.last()), Some(9));
+        queue.receipt([(1, 10)].into_iter().collect(), false);
+        assert_eq!(
+            queue.take().receipt.and_then(|r| r.last()),
+            Some(10),
+            "due without a commit"
+        );
+    }
+
+    #[test]
+    fn p7_the_queue_is_bounded_and_a_closed_one_takes_nothing() {
+        let queue = Queue::new(Duration::ZERO);
+        let (answer, _) = oneshot::channel();
+        let huge = Append {
+            events: Vec::new(),
+            ids: Vec::new(),
+            raw_len: QUEUE_RAW_BYTES_MAX + 1,
+            answer,
+        };
+        assert!(matches!(
+            queue.push(Command::Append(huge)),
+            Err((_, Refusal::Busy))
+        ));
+        queue.close();
+        assert!(matches!(queue.push(clear()), Err((_, Refusal::Stopping))));
+        assert!(queue.take().closed);
+    }
+}
