@@ -10,12 +10,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Tally};
-use super::flow::{Handed, Outcome};
+use super::Shared;
+use super::connection::Connection;
+use super::flow::{Flow, Handed, Outcome};
+use super::settled::{MISSING, Tally};
 use crate::limits::{FAREWELL_TIMEOUT_MS, LINGER_BYTES_MAX, LINGER_MS};
-use crate::stats::add;
-use crate::wire::put_disconnect;
-use crate::{CloseReason, Protocol, Publish, Refusal, Verdict};
+use crate::stats::{Counters, add};
+use crate::wire::{Will, put_disconnect};
+use crate::{Client, CloseReason, Protocol, Publish};
 
 impl Connection {
     pub(super) async fn end(mut self, reason: CloseReason) {
@@ -34,16 +36,28 @@ impl Connection {
         {
             put_disconnect(&mut self.out, code);
         }
+        // The seat stays taken until the end of this function.
+        let Self {
+            stream,
+            out,
+            mut flow,
+            shared,
+            client,
+            will,
+            seated: _seated,
+            ..
+        } = self;
+        let goodbye = say_goodbye(stream, &out, reason);
         if abandoned {
             // The handler had its time; what it did not settle was never acknowledged.
-            self.farewell(reason).await;
+            goodbye.await;
         } else {
-            self.farewell_and_drain(reason).await;
-            self.publish_will(reason).await;
+            tokio::join!(goodbye, drain(&mut flow, &shared.counters));
+            if let Some(will) = will.filter(|_| reason.publishes_will()) {
+                publish_will(&shared, &client, will).await;
+            }
         }
-        self.shared
-            .handler
-            .disconnected(&self.client, reason.is_graceful());
+        shared.handler.disconnected(&client, reason.is_graceful());
     }
 
     /// Sends what is settled until nothing is outstanding.
@@ -63,62 +77,34 @@ impl Connection {
             }
         }
     }
+}
 
-    /// The last packet and the end of the socket, while the handler settles the rest.
-    async fn farewell_and_drain(&mut self, reason: CloseReason) {
-        let Self {
-            stream,
-            out,
-            flow,
-            shared,
-            ..
-        } = self;
-        let drain = async {
-            let mut tally = Tally::default();
-            while !flow.is_empty() {
-                for (handed, outcome) in flow.settled().await {
-                    count(&mut tally, handed, outcome);
-                }
-            }
-            tally.add_to(&shared.counters);
-        };
-        tokio::join!(say_goodbye(stream, out, reason), drain);
-    }
-
-    async fn farewell(&mut self, reason: CloseReason) {
-        say_goodbye(&mut self.stream, &self.out, reason).await;
-    }
-
-    async fn publish_will(&mut self, reason: CloseReason) {
-        let Some(will) = self.will.take() else { return };
-        if !reason.publishes_will() {
-            return;
+/// Lets the handler settle the rest; nobody is there any more to be told.
+async fn drain(flow: &mut Flow, counters: &Counters) {
+    let mut tally = Tally::default();
+    while !flow.is_empty() {
+        for (handed, outcome) in flow.settled().await {
+            count(&mut tally, handed, outcome);
         }
-        let message = Publish {
-            topic: Arc::from(will.topic),
-            payload: will.payload,
-            qos: will.qos,
-            retain: will.retain,
-            dup: false,
-            packet_id: None,
-            will: true,
-        };
-        add(&self.shared.counters.wills, 1);
-        let verdicts = self
-            .shared
-            .handler
-            .publish(&self.client, vec![message])
-            .await;
-        let mut tally = Tally::default();
-        tally.count(
-            None,
-            verdicts
-                .first()
-                .copied()
-                .unwrap_or(Verdict::Refused(Refusal::Unavailable)),
-        );
-        tally.add_to(&self.shared.counters);
     }
+    tally.add_to(counters);
+}
+
+async fn publish_will(shared: &Shared, client: &Client, will: Will) {
+    let message = Publish {
+        topic: Arc::from(will.topic),
+        payload: will.payload,
+        qos: will.qos,
+        retain: will.retain,
+        dup: false,
+        packet_id: None,
+        will: true,
+    };
+    add(&shared.counters.wills, 1);
+    let verdicts = shared.handler.publish(client, vec![message]).await;
+    let mut tally = Tally::default();
+    tally.count(None, verdicts.first().copied().unwrap_or(MISSING));
+    tally.add_to(&shared.counters);
 }
 
 fn count(tally: &mut Tally, handed: Handed, outcome: Outcome) {
@@ -127,16 +113,16 @@ fn count(tally: &mut Tally, handed: Handed, outcome: Outcome) {
     };
     let mut verdicts = verdicts.into_iter();
     for slot in slots {
-        let missing = Verdict::Refused(Refusal::Unavailable);
         tally.count(
             slot.local,
             slot.local
-                .unwrap_or_else(|| verdicts.next().unwrap_or(missing)),
+                .unwrap_or_else(|| verdicts.next().unwrap_or(MISSING)),
         );
     }
 }
 
-async fn say_goodbye(stream: &mut TcpStream, out: &[u8], reason: CloseReason) {
+/// The last packet. The socket is closed when this returns, however long the handler takes for the rest.
+async fn say_goodbye(mut stream: TcpStream, out: &[u8], reason: CloseReason) {
     match reason {
         // There is nobody to talk to.
         CloseReason::ConnectionLost | CloseReason::WriteTimeout => return,
@@ -154,7 +140,7 @@ async fn say_goodbye(stream: &mut TcpStream, out: &[u8], reason: CloseReason) {
         stream.write_all(out),
     );
     if matches!(farewell.await, Ok(Ok(()))) && !reason.is_graceful() {
-        linger(stream).await;
+        linger(&mut stream).await;
     }
 }
 

@@ -10,7 +10,9 @@ mod connection;
 mod ending;
 mod flow;
 mod handshake;
+mod incoming;
 mod registry;
+mod settled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,320 @@
+//! Everything is bounded (P7): packets, pending bytes, connections, waits.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::*;
+use wardline_mqtt::Limits;
+
+#[tokio::test]
+async fn m8_a_packet_above_the_limit_is_refused_before_it_is_buffered() {
+    let (listener, _keeper) = start(Limits::default()).await;
+    for (protocol, codes) in [(Protocol::V5, true), (Protocol::V311, false)] {
+        let before = listener.stats().received_bytes;
+        let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
+        // 256 MiB are announced and a few MiB really sent, as fast as the listener takes them.
+        let mut bytes = vec![0x30, 0xff, 0xff, 0xff, 0x7f];
+        bytes.resize(8 << 20, 0);
+        let (mut reader, mut writer) = raw.stream.split();
+        let (reply, _) = tokio::join!(
+            async {
+                let mut reply = Vec::new();
+                tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut reply)
+                    .await
+                    .ok();
+                reply
+            },
+            async {
+                tokio::io::AsyncWriteExt::write_all(&mut writer, &bytes)
+                    .await
+                    .ok()
+            },
+        );
+        let expected = if codes { goodbye(0x95) } else { Vec::new() };
+        assert!(reply.starts_with(&expected), "{reply:02x?}");
+        let read = listener.stats().received_bytes - before;
+        assert!(read <= 64 * 1024, "{read} bytes were read");
+    }
+    assert_eq!(closed(&listener, "packet-too-large"), 2);
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m8_the_largest_packet_passes_and_one_byte_more_does_not() {
+    let limits = Limits {
+        packet_bytes_max: 100_000,
+        ..Limits::default()
+    };
+    let (listener, keeper) = start(limits).await;
+    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    // Fixed header 4, topic 3, identifier 2, properties 1.
+    let payload = "x".repeat(100_000 - 10);
+    let largest = publish(Protocol::V5, 1, 1, "t", &payload);
+    assert_eq!(largest.len(), 100_000);
+    raw.send(&largest).await;
+    raw.expect(&puback(1)).await;
+    assert_eq!(keeper.state().messages[0].1.payload.len(), payload.len());
+    raw.send_until_closed(&publish(Protocol::V5, 1, 2, "tt", &payload))
+        .await;
+    raw.expect(&goodbye(0x95)).await;
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m8_a_connect_has_its_own_smaller_limit() {
+    let (listener, _keeper) = start(Limits::default()).await;
+    let mut raw = Raw::open(listener.local_addr()).await;
+    raw.send_until_closed(&[0x10, 0xff, 0xff, 0x0f]).await;
+    raw.expect_closed().await;
+    assert_eq!(closed(&listener, "packet-too-large"), 1);
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m22_four_hundred_silent_connections_are_closed_after_the_connect_timeout() {
+    let limits = Limits {
+        connect_timeout: Duration::from_millis(1_500),
+        ..Limits::default()
+    };
+    let (listener, _keeper) = start(limits).await;
+    let mut silent = Vec::new();
+    for n in 0..400 {
+        let mut raw = Raw::open(listener.local_addr()).await;
+        // Half a CONNECT is as silent as none.
+        if n % 2 == 0 {
+            raw.send(&connect(Protocol::V311, "a").bytes()[..9]).await;
+        }
+        silent.push(raw);
+    }
+    // Others are served meanwhile.
+    let mut busy = Raw::connected(listener.local_addr(), Protocol::V311, "busy").await;
+    busy.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
+    busy.expect(&puback(1)).await;
+    for raw in &mut silent {
+        raw.expect_closed().await;
+    }
+    assert_eq!(closed(&listener, "connect-timeout"), 400);
+    until("only the busy one is left", || {
+        listener.stats().connections == 1
+    })
+    .await;
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m23_connections_above_the_bound_are_closed_at_once() {
+    let limits = Limits {
+        connections_max: 2,
+        ..Limits::default()
+    };
+    let (listener, _keeper) = start(limits).await;
+    let one = Raw::connected(listener.local_addr(), Protocol::V311, "1").await;
+    let _two = Raw::connected(listener.local_addr(), Protocol::V311, "2").await;
+    let mut three = Raw::open(listener.local_addr()).await;
+    three.expect_closed().await;
+    assert_eq!(closed(&listener, "connection-limit"), 1);
+    drop(one);
+    until("there is room again", || listener.stats().connections == 1).await;
+    Raw::connected(listener.local_addr(), Protocol::V311, "3").await;
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m16_more_than_the_receive_maximum_is_told_to_mqtt_5() {
+    let limits = Limits {
+        receive_max: 3,
+        ..Limits::default()
+    };
+    let (listener, keeper) = start(limits).await;
+    keeper.hold();
+    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    for id in 1..=3 {
+        raw.send(&publish(Protocol::V5, 1, id, "t", "x")).await;
+    }
+    raw.send(&publish(Protocol::V5, 0, 0, "t", "not counted"))
+        .await;
+    raw.expect_silence().await;
+    raw.send(&publish(Protocol::V5, 2, 4, "t", "x")).await;
+    raw.expect(&goodbye(0x93)).await;
+    keeper.release_all();
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m16_mqtt_3_is_read_no_further_and_loses_nothing() {
+    let limits = Limits {
+        receive_max: 3,
+        ..Limits::default()
+    };
+    let (listener, keeper) = start(limits).await;
+    keeper.hold();
+    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    let bytes: Vec<u8> = (1..=20)
+        .flat_map(|id| publish(Protocol::V311, 1, id, "t", "x"))
+        .collect();
+    raw.send(&bytes).await;
+    until("reading stopped", || listener.stats().pauses == 1).await;
+    assert_eq!(keeper.state().messages.len(), 3);
+    keeper.release_all();
+    for id in 1..=20 {
+        raw.expect(&puback(id)).await;
+    }
+    assert_eq!(keeper.state().messages.len(), 20);
+    listener.shutdown().await;
+}
+
+/// Many clients push as hard as they can into a handler that settles nothing; then it settles everything.
+async fn back_pressure(limits: Limits, clients: usize, bound: usize) {
+    const MESSAGES: usize = 3_000;
+    let (listener, keeper) = start(limits).await;
+    keeper.hold();
+    let payload = "x".repeat(1_000);
+    let mut writers = Vec::new();
+    for n in 0..clients {
+        let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, &format!("c{n}")).await;
+        let one = publish(Protocol::V311, 0, 0, "t", &payload);
+        writers.push(tokio::spawn(async move {
+            for _ in 0..MESSAGES {
+                tokio::io::AsyncWriteExt::write_all(&mut raw.stream, &one)
+                    .await
+                    .unwrap();
+            }
+            raw
+        }));
+    }
+    until("every connection stopped reading", || {
+        listener.stats().pauses >= clients as u64
+    })
+    .await;
+    let stats = listener.stats();
+    assert!(
+        stats.pending_bytes <= bound,
+        "{} pending",
+        stats.pending_bytes
+    );
+    assert!(stats.received < (clients * MESSAGES) as u64);
+    keeper.release_all();
+    let all = clients * MESSAGES;
+    until("everything is read after all", || {
+        keeper.state().messages.len() == all
+    })
+    .await;
+    let most = keeper.state().outstanding_bytes_max;
+    assert!(
+        most <= bound,
+        "{most} bytes were outstanding, allowed {bound}"
+    );
+    until("all given back", || listener.stats().pending_bytes == 0).await;
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    listener.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m10_a_slow_handler_bounds_the_pending_bytes_of_a_connection() {
+    let limits = Limits {
+        connection_pending_bytes_max: 50_000,
+        ..Limits::default()
+    };
+    // A bound may be passed by the packet that reaches it.
+    back_pressure(limits, 1, 50_000 + 1_100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m10_a_slow_handler_bounds_the_pending_bytes_of_all_connections() {
+    let limits = Limits {
+        connection_pending_bytes_max: 100_000,
+        total_pending_bytes_max: 150_000,
+        ..Limits::default()
+    };
+    // Connections decode at the same time; each may pass the bound by what one read brought.
+    back_pressure(limits, 8, 150_000 + 8 * 65_536).await;
+}
+
+#[tokio::test]
+async fn m11_large_packets_of_many_connections_share_the_budget() {
+    let limits = Limits {
+        total_pending_bytes_max: 300_000,
+        packet_timeout: Duration::from_secs(2),
+        ..Limits::default()
+    };
+    let (listener, keeper) = start(limits).await;
+    let payload = "x".repeat(200_000);
+    // One begins a large packet and stops; the room for it is reserved.
+    let mut stuck = Raw::connected(listener.local_addr(), Protocol::V5, "stuck").await;
+    stuck
+        .send(&publish(Protocol::V5, 1, 1, "t", &payload)[..1_000])
+        .await;
+    until("reserved", || listener.stats().pending_bytes >= 200_000).await;
+    // Small messages still pass, a second large one has to wait.
+    let mut small = Raw::connected(listener.local_addr(), Protocol::V311, "small").await;
+    small.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
+    small.expect(&puback(1)).await;
+    let mut large = Raw::connected(listener.local_addr(), Protocol::V311, "large").await;
+    let sending = tokio::spawn(async move {
+        large
+            .send(&publish(Protocol::V311, 1, 1, "t", &payload))
+            .await;
+        large.expect(&puback(1)).await;
+    });
+    // Who does not finish is closed, and the other gets the room.
+    stuck.expect(&goodbye(0x83)).await;
+    assert_eq!(closed(&listener, "packet-timeout"), 1);
+    sending.await.unwrap();
+    assert_eq!(keeper.state().messages.len(), 2);
+    until("all given back", || listener.stats().pending_bytes == 0).await;
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m26_a_subscriber_that_does_not_read_loses_the_oldest() {
+    let limits = Limits {
+        outgoing_messages_max: 10,
+        write_timeout: Duration::from_secs(1),
+        ..Limits::default()
+    };
+    let (listener, _keeper) = start(limits).await;
+    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    raw.send(&subscribe(Protocol::V311, 1, &["t"])).await;
+    raw.expect(&[0x90, 3, 0, 1, 0]).await;
+    let publisher = listener.publisher();
+    let payload = vec![0u8; 50_000];
+    let end = Instant::now() + DEADLINE;
+    while listener.stats().dropped == 0 {
+        assert!(Instant::now() < end, "the socket took everything");
+        publisher.send("t", payload.clone());
+        tokio::task::yield_now().await;
+    }
+    // And a peer that takes nothing at all is gone in the end.
+    until("closed", || closed(&listener, "write-timeout") == 1).await;
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m21_a_client_that_is_not_read_is_not_called_silent() {
+    let limits = Limits {
+        receive_max: 1,
+        ..Limits::default()
+    };
+    let (listener, keeper) = start(limits).await;
+    let (mut raw, _) = Raw::connected_as(
+        listener.local_addr(),
+        &connect(Protocol::V311, "a").keep_alive(1),
+    )
+    .await;
+    keeper.hold();
+    raw.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
+    until("reading stopped", || listener.stats().pauses == 1).await;
+    let began = Instant::now();
+    until("longer than its keep-alive", || {
+        began.elapsed() > Duration::from_secs(2)
+    })
+    .await;
+    assert_eq!(closed(&listener, "keep-alive-timeout"), 0);
+    keeper.release_all();
+    raw.expect(&puback(1)).await;
+    raw.expect_silence().await;
+    listener.shutdown().await;
+}
