@@ -1,4 +1,68 @@
 //! Replication, live views of beds and devices, and the query API.
+//!
+//! The way of a record: a site's topic, its copy at the centre (unless the site's log is the centre's own), decoding, the
+//! ledger, one commit of state and positions, the view topics. `ledger` and `decode` are pure; everything else here is
+//! the shell that feeds them and answers for them.
 
+mod accounting;
+mod api;
+mod board;
+pub mod config;
+mod coverage;
 pub mod decode;
+mod engine;
+pub mod error;
+pub mod hooks;
 pub mod ledger;
+pub mod limits;
+mod metrics;
+pub mod recompute;
+mod replicate;
+mod shared;
+mod sources;
+mod start;
+pub mod store;
+mod views;
+
+use std::sync::Arc;
+
+use wardline_log::SharedLog;
+
+pub use config::Config;
+pub use error::AggregatorError;
+pub use recompute::{StoreSummary, digest_of_log, digest_of_store, recompute, summary_of_store};
+pub use start::start;
+
+/// A site whose topics are folded.
+#[derive(Clone)]
+pub struct Source {
+    pub site: String,
+    pub log: SharedLog,
+    /// Read in place instead of being copied to the centre.
+    pub local: bool,
+}
+
+/// The logs that the fold reads: those of local sites, and the centre's own if anything is copied there. A log that is
+/// both is read once.
+pub(crate) fn inputs(centre: &SharedLog, sources: &[Source]) -> Vec<engine::input::Input> {
+    let mut out: Vec<engine::input::Input> = Vec::new();
+    for source in sources.iter().filter(|source| source.local) {
+        if !out.iter().any(|known| Arc::ptr_eq(&known.log, &source.log)) {
+            out.push(engine::input::Input {
+                name: source.site.clone(),
+                site: source.site.clone(),
+                log: source.log.clone(),
+            });
+        }
+    }
+    let copies = sources.iter().any(|source| !source.local);
+    if copies && !out.iter().any(|known| Arc::ptr_eq(&known.log, centre)) {
+        out.push(engine::input::Input {
+            // No site is called so.
+            name: "@centre".to_owned(),
+            site: String::new(),
+            log: centre.clone(),
+        });
+    }
+    out
+}

@@ -1,0 +1,119 @@
+//! Every answer that is not what was asked for: `{"error":{"code","message","hint"}}`, with a code that stays.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use wardline_log::LogError;
+use wardline_model::api::{ApiError, ErrorBody};
+
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    error: ApiError,
+}
+
+impl Failure {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            error: ApiError {
+                code: code.to_owned(),
+                message: message.into(),
+                hint: hint.into(),
+            },
+        }
+    }
+
+    pub(crate) fn wrong(name: &str, why: &str, allowed: &str) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "wrong_parameter",
+            format!("parameter `{name}` {why}"),
+            format!("allowed: {allowed}"),
+        )
+    }
+
+    pub(crate) fn missing(what: &str, name: &str, hint: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            &format!("unknown_{what}"),
+            format!("there is no {what} `{}`", shortened(name)),
+            hint,
+        )
+    }
+
+    pub(crate) fn busy(what: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_clients",
+            format!("too many clients {what}"),
+            "close one, or try again later",
+        )
+    }
+
+    pub(crate) fn internal(what: &str) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            what.to_owned(),
+            "the log of the aggregator says more",
+        )
+    }
+
+    pub(crate) fn timeout() -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            "the answer took too long",
+            "try again, or ask for less",
+        )
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(80).collect()
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        let text = error.to_string();
+        match error {
+            LogError::UnknownTopic { topic } => {
+                Self::missing("topic", &topic, "`wardline log topics` lists them")
+            }
+            LogError::OffsetOutOfRange { .. } => Self::new(
+                StatusCode::BAD_REQUEST,
+                "offset_out_of_range",
+                text,
+                "ask within the range, or leave `from` out",
+            ),
+            LogError::UnknownPartition { .. } => Self::new(
+                StatusCode::NOT_FOUND,
+                "unknown_partition",
+                text,
+                "partitions count from 0",
+            ),
+            other if other.retriable() => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "log_unavailable",
+                text,
+                "try again later",
+            ),
+            _ => {
+                tracing::error!(%error, "the log failed a query");
+                Self::internal("the log failed")
+            }
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(ErrorBody { error: self.error })).into_response()
+    }
+}

@@ -1,0 +1,147 @@
+//! The query API: HTTP/1 on one listener, JSON answers, one file a resource. docs/specs/query-api.md has every endpoint.
+//!
+//! What it keeps true: an answer is from one moment (`as_of`); a wrong question is answered with what is wrong; nothing a
+//! client does takes unbounded memory or keeps the fold waiting longer than one reading of the ledger.
+
+mod about;
+mod accounting;
+mod base64;
+mod beds;
+mod departments;
+mod devices;
+mod explain;
+mod failure;
+mod health;
+mod log;
+mod params;
+mod server;
+mod sideline;
+mod sources;
+mod stream;
+mod topics;
+mod unreadable;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use wardline_log::SharedLog;
+use wardline_model::SiteName;
+use wardline_service::Stop;
+
+use crate::Source;
+use crate::accounting::SiteInfo;
+use crate::limits::{ANSWER_TIMEOUT_MS, BODY_BYTES_MAX};
+use crate::shared::{Folded, Shared};
+use crate::store::Store;
+use failure::Failure;
+pub(crate) use server::serve;
+
+/// What every handler can reach.
+pub(crate) struct Api {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) centre: SharedLog,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) sites: Vec<SiteInfo>,
+    pub(crate) site: Option<SiteName>,
+    pub(crate) addresses: BTreeMap<String, String>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) stop: Stop,
+}
+
+type Context = State<Arc<Api>>;
+
+impl Api {
+    /// Reads the ledger off the runtime's threads: the fold may hold it for a moment.
+    async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self, &Folded) -> T + Send + 'static,
+    {
+        let api = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let folded = api.shared.folded();
+            work(&api, &folded)
+        })
+        .await
+        .map_err(|_| Failure::internal("the query failed"))
+    }
+}
+
+pub(crate) fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/api/v1/departments", get(departments::get))
+        .route("/api/v1/beds", get(beds::get))
+        .route("/api/v1/devices", get(devices::get))
+        .route("/api/v1/sources", get(sources::get))
+        .route("/api/v1/accounting", get(accounting::get))
+        .route("/api/v1/explain/bed/{bed}", get(explain::get))
+        .route("/api/v1/sideline", get(sideline::get))
+        .route("/api/v1/sideline/{id}/replay", post(sideline::replay))
+        .route("/api/v1/unreadable", get(unreadable::get))
+        .route("/api/v1/log", get(topics::get))
+        .route("/api/v1/log/{topic}", get(log::get))
+        .route("/api/v1/stream", get(stream::get))
+        .route("/api/v1/about", get(about::get))
+        .route("/metrics", get(crate::metrics::get))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), bounds))
+        .with_state(api)
+}
+
+async fn unknown_path(request: Request) -> Failure {
+    Failure::missing(
+        "path",
+        request.uri().path(),
+        "docs/specs/query-api.md lists them",
+    )
+}
+
+async fn wrong_method(request: Request) -> Failure {
+    Failure::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        format!("{} is not answered here", request.method()),
+        "GET, or POST for a replay",
+    )
+}
+
+/// What holds for every request: counted, no large body, an answer in time, nothing kept by caches.
+async fn bounds(State(api): Context, request: Request, next: Next) -> Response {
+    api.shared.api.requests.fetch_add(1, Ordering::Relaxed);
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<u64>().ok())
+        .unwrap_or(0);
+    if length > BODY_BYTES_MAX {
+        return Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a body of {length} bytes is not read"),
+            "send none",
+        )
+        .into_response();
+    }
+    let answer = tokio::time::timeout(Duration::from_millis(ANSWER_TIMEOUT_MS), next.run(request));
+    let mut response = match answer.await {
+        Ok(response) => response,
+        Err(_) => Failure::timeout().into_response(),
+    };
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    response
+}

@@ -1,0 +1,210 @@
+//! `/api/v1/sideline`: what a site could not map, and trying it again with today's mapping.
+//!
+//! The sideline stays in the site's own log; a replay appends the record to that log's `retry` topic, where the bridge
+//! takes it up. Ids are `partition-offset`, with `site:` before it where several sites are read.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wardline_log::{Entry, LogError, Record};
+use wardline_model::api::{Sideline, SidelineItem};
+use wardline_model::record::{CAUSE, DETAIL, EVENT_ID, MAPPING, RULE, WHERE};
+use wardline_model::time::rfc3339;
+use wardline_model::topic::{RETRY, SIDELINE};
+
+use super::failure::Failure;
+use super::params::Params;
+use super::{Api, Context};
+use crate::Source;
+use crate::limits::{READ_WAIT_MS, SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
+
+/// Header of a `retry` record: which sideline record it repeats.
+pub(crate) const SIDELINE_ID: &str = "sideline-id";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Index of the source.
+    source: usize,
+    partition: u32,
+    offset: u64,
+}
+
+impl Api {
+    fn sideline_id(&self, place: Place) -> String {
+        let id = format!("{}-{}", place.partition, place.offset);
+        match (self.sources.len(), self.sources.get(place.source)) {
+            (2.., Some(source)) => format!("{}:{id}", source.site),
+            _ => id,
+        }
+    }
+
+    fn sideline_place(&self, id: &str) -> Option<Place> {
+        let (source, rest) = match id.split_once(':') {
+            Some((site, rest)) => (self.sources.iter().position(|s| s.site == site)?, rest),
+            None => (0, id),
+        };
+        let (partition, offset) = rest.split_once('-')?;
+        Some(Place {
+            source,
+            partition: partition.parse().ok()?,
+            offset: offset.parse().ok()?,
+        })
+    }
+}
+
+pub(crate) async fn get(State(api): Context, uri: Uri) -> Result<Json<Sideline>, Failure> {
+    let mut params = Params::of(&uri)?;
+    let after = params.text("after");
+    let limit = params
+        .number("limit", SIDELINE_ITEMS_MAX as u64)?
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(SIDELINE_ITEMS_DEFAULT);
+    params.finish()?;
+    let after = match after {
+        None => None,
+        Some(id) => Some(api.sideline_place(&id).ok_or_else(|| {
+            Failure::wrong(
+                "after",
+                "is no id of an item",
+                "the `next` of the last answer",
+            )
+        })?),
+    };
+    // One more than asked for says whether there is a next page.
+    let mut found = collect(&api, after, limit + 1).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|(place, _)| api.sideline_id(*place));
+    let items = found
+        .iter()
+        .map(|(place, entry)| item(api.sideline_id(*place), &entry.record))
+        .collect();
+    Ok(Json(Sideline { items, next }))
+}
+
+async fn collect(
+    api: &Api,
+    after: Option<Place>,
+    max: usize,
+) -> Result<Vec<(Place, Entry)>, Failure> {
+    let mut out = Vec::new();
+    for (index, source) in api.sources.iter().enumerate() {
+        let offsets = match source.log.offsets(SIDELINE).await {
+            Ok(offsets) => offsets,
+            Err(LogError::UnknownTopic { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for held in offsets {
+            let here = (index, held.partition);
+            let from = match after {
+                Some(a) if (a.source, a.partition) > here => continue,
+                Some(a) if (a.source, a.partition) == here => held.start.max(a.offset + 1),
+                _ => held.start,
+            };
+            if from >= held.end {
+                continue;
+            }
+            let mut reader = source.log.reader(SIDELINE, held.partition, from).await?;
+            while out.len() < max && reader.position() < held.end {
+                let wait = Duration::from_millis(READ_WAIT_MS);
+                for entry in reader.next(max - out.len(), wait).await? {
+                    let place = Place {
+                        source: index,
+                        partition: held.partition,
+                        offset: entry.offset,
+                    };
+                    out.push((place, entry));
+                }
+            }
+        }
+    }
+    out.truncate(max);
+    Ok(out)
+}
+
+fn item(id: String, record: &Record) -> SidelineItem {
+    let header = |name: &str| record.header_str(name).unwrap_or_default().to_owned();
+    SidelineItem {
+        id,
+        event_id: header(EVENT_ID),
+        cause: header(CAUSE),
+        place: header(WHERE),
+        rule: header(RULE),
+        mapping: header(MAPPING),
+        detail: header(DETAIL),
+        time: rfc3339(record.time_ms),
+        bytes: record.value.as_ref().map_or(0, |v| v.len() as u64),
+    }
+}
+
+/// `POST /api/v1/sideline/{id}/replay`
+pub(crate) async fn replay(
+    State(api): Context,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    Params::of(&uri)?.finish()?;
+    same_origin(&headers)?;
+    let unknown = || Failure::missing("item", &id, "`/api/v1/sideline` lists them");
+    let place = api.sideline_place(&id).ok_or_else(unknown)?;
+    let source = api.sources.get(place.source).ok_or_else(unknown)?;
+    let entry = entry_at(source, place).await?.ok_or_else(unknown)?;
+    let mut record = entry.record;
+    record
+        .headers
+        .push((SIDELINE_ID.to_owned(), id.clone().into()));
+    record.time_ms = api.shared.now_ms();
+    let positions = source.log.append(RETRY, vec![record]).await?;
+    let position = positions
+        .first()
+        .map(|p| format!("{}-{}", p.partition, p.offset));
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({ "id": id, "site": source.site, "retry": position })),
+    ))
+}
+
+async fn entry_at(source: &Source, place: Place) -> Result<Option<Entry>, Failure> {
+    let reader = source
+        .log
+        .reader(SIDELINE, place.partition, place.offset)
+        .await;
+    let mut reader = match reader {
+        Ok(reader) => reader,
+        Err(
+            LogError::OffsetOutOfRange { .. }
+            | LogError::UnknownPartition { .. }
+            | LogError::UnknownTopic { .. },
+        ) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let found = reader.next(1, Duration::from_millis(READ_WAIT_MS)).await?;
+    Ok(found
+        .into_iter()
+        .next()
+        .filter(|e| e.offset == place.offset))
+}
+
+/// A page of another origin must not make a browser do this in a person's name.
+fn same_origin(headers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name| headers.get(name).and_then(|v| v.to_str().ok());
+    let Some(origin) = text(header::ORIGIN) else {
+        return Ok(());
+    };
+    let host = text(header::HOST).unwrap_or_default();
+    if origin.split_once("://").is_some_and(|(_, o)| o == host) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        StatusCode::FORBIDDEN,
+        "foreign_origin",
+        "a page of another origin may not do this",
+        "send it from the same host, or without a browser",
+    ))
+}

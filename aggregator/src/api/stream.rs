@@ -1,0 +1,89 @@
+//! `/api/v1/stream`: server-sent events with every row that changes. A client that lags behind is told to ask for
+//! everything again (`resync`) instead of being sent half of it; how many listen is bounded.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::Stream;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use wardline_model::api::Change;
+
+use super::failure::Failure;
+use super::params::Params;
+use super::{Api, Context};
+use crate::limits::{STREAM_CLIENTS_MAX, STREAM_HEARTBEAT_MS};
+
+/// One client, counted as long as it is there.
+struct Client {
+    api: Arc<Api>,
+    changes: Receiver<Change>,
+    greeted: bool,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.api
+            .shared
+            .api
+            .stream_clients
+            .fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+pub(crate) async fn get(
+    State(api): Context,
+    uri: Uri,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    Params::of(&uri)?.finish()?;
+    let clients = &api.shared.api.stream_clients;
+    let before = clients.fetch_add(1, Ordering::SeqCst);
+    let client = Client {
+        changes: api.shared.changes.subscribe(),
+        api: Arc::clone(&api),
+        greeted: false,
+    };
+    if before >= STREAM_CLIENTS_MAX as u64 {
+        return Err(Failure::busy("listen to the stream"));
+    }
+    let events = futures_util::stream::unfold(client, next);
+    let heartbeat = KeepAlive::new().interval(Duration::from_millis(STREAM_HEARTBEAT_MS));
+    Ok(Sse::new(events).keep_alive(heartbeat))
+}
+
+async fn next(mut client: Client) -> Option<(Result<Event, Infallible>, Client)> {
+    if !client.greeted {
+        // Whoever asks for everything after this has missed nothing.
+        client.greeted = true;
+        return Some((Ok(resync()), client));
+    }
+    let stop = client.api.stop.clone();
+    let change = tokio::select! {
+        change = client.changes.recv() => change,
+        () = stop.stopped() => return None,
+    };
+    match change {
+        Ok(change) => Some((Ok(event(&change)), client)),
+        Err(RecvError::Lagged(_)) => Some((Ok(resync()), client)),
+        Err(RecvError::Closed) => None,
+    }
+}
+
+fn resync() -> Event {
+    Event::default().event("resync").data("{}")
+}
+
+fn event(change: &Change) -> Event {
+    let name = match change {
+        Change::Department(_) => "department",
+        Change::Bed(_) => "bed",
+        Change::Device(_) => "device",
+    };
+    let json = serde_json::to_string(change).unwrap_or_default();
+    Event::default().event(name).data(json)
+}

@@ -1,0 +1,133 @@
+//! The newest word of every agent and bridge, as the `status` topic has it.
+//!
+//! Kept by site and name. The time that counts is the log record's: it was set at the site's end of the line, so an agent
+//! with a wrong clock is not taken for a silent one. A bridge's count of written records is held back for a while before
+//! it is compared with what arrived, because a comparison of two moments proves nothing.
+
+use std::collections::BTreeMap;
+
+use wardline_log::{Entry, Record};
+use wardline_model::status::{AgentStatus, BridgeStatus};
+
+use crate::replicate::origin::Origin;
+
+/// A bridge's `records` is compared once it is this old: whatever it counted is in the log and has been looked for since.
+const SETTLED_AFTER_MS: i64 = 15_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said<T> {
+    pub(crate) at_ms: i64,
+    pub(crate) status: T,
+}
+
+/// Site and name.
+pub(crate) type Speaker = (String, String);
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Board {
+    pub(crate) agents: BTreeMap<Speaker, Said<AgentStatus>>,
+    pub(crate) bridges: BTreeMap<String, Said<BridgeStatus>>,
+    /// Site -> records that its bridge had written long enough ago.
+    settled: BTreeMap<String, u64>,
+    candidates: BTreeMap<String, (u64, i64)>,
+}
+
+impl Board {
+    /// Takes one record of a status topic. What cannot be read changes nothing and is said by `false`.
+    pub(crate) fn note(&mut self, default_site: &str, entry: &Entry, now_ms: i64) -> bool {
+        let record = &entry.record;
+        let site = Origin::of(record).map_or_else(|| default_site.to_owned(), |o| o.site);
+        let Some(name) = name_of(record) else {
+            return false;
+        };
+        let Some(value) = &record.value else {
+            self.agents.remove(&(site, name));
+            return true;
+        };
+        if let Ok(status) = serde_json::from_slice::<AgentStatus>(value) {
+            let at_ms = said_at(record, status.at_ms);
+            self.agents.insert((site, name), Said { at_ms, status });
+            return true;
+        }
+        if let Ok(status) = serde_json::from_slice::<BridgeStatus>(value) {
+            let at_ms = said_at(record, status.at_ms);
+            self.settle(&site, status.records, now_ms);
+            self.bridges.insert(site, Said { at_ms, status });
+            return true;
+        }
+        false
+    }
+
+    fn settle(&mut self, site: &str, records: u64, now_ms: i64) {
+        match self.candidates.get(site) {
+            Some((old, since)) if now_ms - since >= SETTLED_AFTER_MS => {
+                self.settled.insert(site.to_owned(), *old);
+            }
+            Some(_) => return,
+            None => {}
+        }
+        self.candidates.insert(site.to_owned(), (records, now_ms));
+    }
+
+    /// Records that the site's bridge had certainly written, if it said so long enough ago.
+    pub(crate) fn settled_records(&self, site: &str) -> Option<u64> {
+        self.settled.get(site).copied()
+    }
+}
+
+/// The speaker's name: the key, without the site that replication puts before it.
+fn name_of(record: &Record) -> Option<String> {
+    let key = std::str::from_utf8(record.key.as_deref()?).ok()?;
+    Some(key.rsplit('/').next().unwrap_or(key).to_owned())
+}
+
+fn said_at(record: &Record, fallback_ms: i64) -> i64 {
+    if record.time_ms > 0 {
+        record.time_ms
+    } else {
+        fallback_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bridge(records: u64) -> Entry {
+        let status = BridgeStatus {
+            records,
+            ..BridgeStatus::default()
+        };
+        Entry {
+            partition: 0,
+            offset: 0,
+            record: Record {
+                key: Some("bridge".into()),
+                value: Some(serde_json::to_vec(&status).unwrap().into()),
+                time_ms: 5,
+                ..Record::default()
+            },
+        }
+    }
+
+    #[test]
+    fn p4_a_bridges_count_is_compared_only_once_it_is_old_enough() {
+        let mut board = Board::default();
+        assert!(board.note("a", &bridge(10), 0));
+        assert!(board.note("a", &bridge(20), 5_000));
+        assert_eq!(board.settled_records("a"), None);
+        assert!(board.note("a", &bridge(30), 15_000));
+        assert_eq!(board.settled_records("a"), Some(10));
+        assert_eq!(board.bridges["a"].status.records, 30);
+        assert_eq!(board.bridges["a"].at_ms, 5);
+    }
+
+    #[test]
+    fn p8_an_unreadable_status_changes_nothing() {
+        let mut board = Board::default();
+        let mut entry = bridge(1);
+        entry.record.value = Some("{".into());
+        assert!(!board.note("a", &entry, 0));
+        assert!(board.bridges.is_empty());
+    }
+}

@@ -1,0 +1,167 @@
+//! What the aggregator must know to start, read from the settings with every problem at once.
+//!
+//! The bed list is read here, so that a wrong line is a configuration problem with its line and column, not a surprise
+//! in a view. A listener beyond loopback is refused unless somebody wrote that they want it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use wardline_model::SiteName;
+use wardline_service::{Problem, Settings};
+
+use crate::hooks::Hooks;
+use crate::ledger::{BedList, BedListError};
+
+#[derive(Clone)]
+pub struct Config {
+    pub api_listen: SocketAddr,
+    /// The API listens without TLS beyond loopback, and somebody wrote that this is wanted.
+    pub insecure: bool,
+    /// Shown in `about`.
+    pub site: Option<SiteName>,
+    pub data_dir: PathBuf,
+    pub beds: BedList,
+    /// The list as it was read: kept in the store, so that a stopped store can be checked without configuration.
+    pub beds_text: String,
+    /// How long ended visits are kept for late events and past moments.
+    pub history_ms: i64,
+    /// Without a word for this long an agent counts as not heard.
+    pub agent_silent_ms: i64,
+    /// More addresses to show in `about`, e.g. those of the other parts in the same process.
+    pub addresses: BTreeMap<String, String>,
+    /// More warnings to show in `about`.
+    pub warnings: Vec<String>,
+    /// Clock and fault points; only tests change them.
+    pub hooks: Hooks,
+}
+
+impl Config {
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let api_listen = take(&mut problems, settings.addr("aggregator.api.listen"));
+        let insecure = take(&mut problems, settings.flag("aggregator.insecure"));
+        let site = take(&mut problems, site_name(settings));
+        let history = take(&mut problems, settings.duration("aggregator.history"));
+        let beds = match beds(settings) {
+            Ok(beds) => Some(beds),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        if let (Some(address), Some(false)) = (api_listen, insecure)
+            && !address.ip().is_loopback()
+        {
+            problems.push(settings.problem(
+                "aggregator.api.listen",
+                "is reachable from other machines without TLS",
+                "a loopback address, or aggregator.insecure = true (shown in /api/v1/about)",
+            ));
+        }
+        let (Some(api_listen), Some(insecure), Some(site), Some(history), Some((beds_text, beds))) =
+            (api_listen, insecure, site, history, beds)
+        else {
+            return Err(problems);
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            api_listen,
+            insecure,
+            site,
+            data_dir: settings.data_dir().to_owned(),
+            beds,
+            beds_text,
+            history_ms: i64::try_from(history.as_millis()).unwrap_or(i64::MAX),
+            agent_silent_ms: crate::limits::AGENT_SILENT_AFTER_MS,
+            addresses: BTreeMap::new(),
+            warnings: Vec::new(),
+            hooks: Hooks::default(),
+        })
+    }
+
+    /// The file that holds state, positions and outbox.
+    pub fn state_path(&self) -> PathBuf {
+        state_path(&self.data_dir)
+    }
+}
+
+pub fn state_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("aggregator").join("state.redb")
+}
+
+fn take<T>(problems: &mut Vec<Problem>, value: Result<T, Problem>) -> Option<T> {
+    value.map_err(|problem| problems.push(problem)).ok()
+}
+
+fn site_name(settings: &Settings) -> Result<Option<SiteName>, Problem> {
+    let Some(name) = settings.opt_text("site.name")? else {
+        return Ok(None);
+    };
+    SiteName::new(&name)
+        .map(Some)
+        .map_err(|error| settings.problem("site.name", error.to_string(), "a site name"))
+}
+
+fn beds(settings: &Settings) -> Result<(String, BedList), Vec<Problem>> {
+    let Some(path) = settings.opt_path("site.beds").map_err(|e| vec![e])? else {
+        return Ok((String::new(), BedList::empty()));
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        vec![settings.problem(
+            "site.beds",
+            format!("{} cannot be read: {error}", path.display()),
+            "a readable CSV file: bed,department,class,staffed",
+        )]
+    })?;
+    let list = BedList::parse(&text).map_err(|errors| {
+        let problem = |error: BedListError| Problem {
+            source_text: format!("{}:{}", path.display(), error.line),
+            key: format!("site.beds ({})", error.column),
+            why: error.why,
+            allowed: error.allowed,
+        };
+        errors.into_iter().map(problem).collect::<Vec<_>>()
+    })?;
+    Ok((text, list))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_told_and_beyond_loopback_needs_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("beds.csv"),
+            "bed,department,class,staffed\nICU^1^1,ICU,castle,yes\n",
+        )
+        .unwrap();
+        let settings = Settings::for_tests(
+            dir.path(),
+            &[
+                ("aggregator.api.listen", "0.0.0.0:0"),
+                ("site.beds", "beds.csv"),
+            ],
+        )
+        .unwrap();
+        let problems = Config::from_settings(&settings).err().unwrap();
+        let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(text.len(), 2, "{text:#?}");
+        assert!(text.iter().any(|t| t.contains("aggregator.insecure")));
+        assert!(text.iter().any(|t| t.contains("beds.csv:2")), "{text:#?}");
+    }
+
+    #[test]
+    fn defaults_are_on_loopback() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = Settings::for_tests(dir.path(), &[]).unwrap();
+        let config = Config::from_settings(&settings).unwrap();
+        assert!(config.api_listen.ip().is_loopback());
+        assert_eq!(config.history_ms, 35 * 24 * 3_600_000);
+        assert_eq!(config.site.unwrap().as_str(), "local");
+    }
+}

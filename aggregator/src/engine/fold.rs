@@ -1,0 +1,380 @@
+//! The fold: records in, ledger changed, and the next commit put together.
+//!
+//! What it keeps true: every record that is taken is counted once as received and once as what became of it; the batch
+//! that is committed holds the facts, positions, counters and outbox rows of the same records, no more and no less.
+//! Memory runs ahead of the store by at most one commit interval; a crash folds that part again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wardline_log::Entry;
+use wardline_model::record::EVENT_ID;
+
+use super::input::Delivery;
+use crate::coverage::{Heard, speaker};
+use crate::decode;
+use crate::error::AggregatorError;
+use crate::ledger::{Fact, Ledger, Outcome, Touched, View};
+use crate::replicate::check::identity;
+use crate::replicate::origin::Origin;
+use crate::shared::{Folded, InputProgress, Shared};
+use crate::store::{Batch, FoldCounts, Mark, Problem, Store, Unreadable};
+use crate::views::{Computed, Views};
+
+pub(crate) struct Fold {
+    shared: Arc<Shared>,
+    store: Arc<Store>,
+    pending: Batch,
+    pending_records: u64,
+    touched: Touched,
+    views: Views,
+    unreadable_next: u64,
+    history_ms: i64,
+}
+
+impl Fold {
+    /// Rebuilds the ledger from what is stored; the marks say where reading goes on.
+    pub(crate) fn restore(
+        shared: Arc<Shared>,
+        store: Arc<Store>,
+        history_ms: i64,
+    ) -> Result<Self, AggregatorError> {
+        let now_ms = shared.now_ms();
+        let mut folded = shared.folded_mut();
+        store.for_each_fact(|fact| {
+            let agent = speaker(&fact.site, &fact.id);
+            let heard = heard(&fact, now_ms);
+            let applied = folded.ledger.apply(fact);
+            remember(&mut folded, agent, heard, &applied.touched);
+        })?;
+        if let Some(horizon) = store.horizon_ms()? {
+            folded.ledger.evict(horizon);
+        }
+        drop(folded);
+        let mut books = shared.books();
+        books.counts = store.counters()?;
+        for (key, mark) in store.positions()? {
+            books.inputs.insert(key, restored(mark));
+        }
+        drop(books);
+        let unreadable_next = store.unreadable(1)?.first().map_or(0, |(n, _)| n + 1);
+        let views = Views::new(store.outbox_seq()?);
+        Ok(Self {
+            shared,
+            store,
+            pending: Batch::default(),
+            pending_records: 0,
+            touched: Touched::default(),
+            views,
+            unreadable_next,
+            history_ms,
+        })
+    }
+
+    /// Records folded since the last commit.
+    pub(crate) fn uncommitted(&self) -> u64 {
+        self.pending_records
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(crate) fn has_touched(&self) -> bool {
+        let touched = &self.touched;
+        !(touched.beds.is_empty() && touched.departments.is_empty() && touched.devices.is_empty())
+    }
+
+    pub(crate) fn apply(&mut self, delivery: &Delivery) {
+        let now_ms = self.shared.now_ms();
+        let shared = Arc::clone(&self.shared);
+        let mut counts = shared.books().counts.clone();
+        let mut sites = BTreeSet::new();
+        if !delivery.entries.is_empty() {
+            let mut folded = shared.folded_mut();
+            for entry in &delivery.entries {
+                let site = self.apply_entry(&mut folded, delivery, entry, &mut counts, now_ms);
+                sites.insert(site);
+            }
+        }
+        if delivery.lost > 0 {
+            let lost = counts.entry(delivery.site.clone()).or_default();
+            lost.lost += delivery.lost;
+            lost.stage.received += delivery.lost;
+            lost.stage.evicted += delivery.lost;
+            sites.insert(delivery.site.clone());
+        }
+        for site in sites {
+            if let Some(of_site) = counts.get(&site) {
+                self.pending.counters.insert(site, of_site.clone());
+            }
+        }
+        self.pending_records += delivery.entries.len() as u64;
+        self.advance(delivery, now_ms);
+        shared.books().counts = counts;
+    }
+
+    /// Moves the position; a problem and a loss stay with it until the next restart of the log's life.
+    fn advance(&mut self, delivery: &Delivery, now_ms: i64) {
+        let mut books = self.shared.books();
+        let progress = books
+            .inputs
+            .entry(delivery.key.clone())
+            .or_insert_with(|| InputProgress {
+                site: delivery.site.clone(),
+                ..InputProgress::default()
+            });
+        progress.site.clone_from(&delivery.site);
+        progress.trouble.clone_from(&delivery.trouble);
+        progress.end = delivery.end;
+        if let Some(text) = &delivery.problem {
+            progress.problem = Some(Problem {
+                text: text.clone(),
+                at_ms: now_ms,
+            });
+        }
+        let moved = progress.next != delivery.next || delivery.problem.is_some();
+        progress.next = delivery.next;
+        if !moved {
+            return;
+        }
+        let mark = self
+            .pending
+            .positions
+            .entry(delivery.key.clone())
+            .or_default();
+        mark.next = delivery.next;
+        mark.problem.clone_from(&progress.problem);
+        mark.last = delivery
+            .entries
+            .last()
+            .map(|e| (e.offset, identity(&e.record)));
+    }
+
+    /// Decodes and applies one record, and says whose it was.
+    fn apply_entry(
+        &mut self,
+        folded: &mut Folded,
+        delivery: &Delivery,
+        entry: &Entry,
+        counts: &mut std::collections::BTreeMap<String, FoldCounts>,
+        now_ms: i64,
+    ) -> String {
+        let origin = Origin::of(&entry.record);
+        let site = origin
+            .as_ref()
+            .map_or_else(|| delivery.site.clone(), |o| o.site.clone());
+        let counts = counts.entry(site.clone()).or_default();
+        counts.stage.received += 1;
+        let decoded = decode::fact(
+            &delivery.site,
+            &delivery.topic,
+            delivery.partition,
+            entry.offset,
+            &entry.record,
+        );
+        match decoded {
+            Ok(Some(fact)) => self.apply_fact(folded, fact, counts, now_ms),
+            Ok(None) => counts.stage.filtered += 1,
+            Err(error) => {
+                counts.stage.sidelined += 1;
+                let here = format!(
+                    "{}/{}/{}/{}",
+                    delivery.site, delivery.topic, delivery.partition, entry.offset
+                );
+                self.set_aside(Unreadable {
+                    site: site.clone(),
+                    log_position: origin.map_or(here, |o| o.to_string()),
+                    event_id: entry
+                        .record
+                        .header_str(EVENT_ID)
+                        .unwrap_or_default()
+                        .to_owned(),
+                    cause: error.to_string(),
+                    at_ms: now_ms,
+                });
+            }
+        }
+        site
+    }
+
+    fn apply_fact(
+        &mut self,
+        folded: &mut Folded,
+        fact: Fact,
+        counts: &mut FoldCounts,
+        now_ms: i64,
+    ) {
+        let agent = speaker(&fact.site, &fact.id);
+        let heard = heard(&fact, now_ms);
+        // Written down before the ledger takes it: only the ledger knows whether it is kept.
+        let json = serde_json::to_vec(&fact).unwrap_or_default();
+        let applied = folded.ledger.apply(fact);
+        for key in applied.replaces {
+            self.pending.facts.insert(key, None);
+        }
+        if let Some(key) = applied.store {
+            self.pending.facts.insert(key, Some(json));
+        }
+        remember(folded, agent, heard, &applied.touched);
+        self.touched.beds.extend(applied.touched.beds);
+        self.touched.departments.extend(applied.touched.departments);
+        self.touched.devices.extend(applied.touched.devices);
+        let stage = &mut counts.stage;
+        match applied.outcome {
+            Outcome::Applied => stage.applied += 1,
+            Outcome::Conflict => {
+                stage.applied += 1;
+                counts.conflicts += 1;
+            }
+            Outcome::Duplicate => stage.duplicate += 1,
+            Outcome::Late | Outcome::Superseded => stage.late += 1,
+            Outcome::Filtered => stage.filtered += 1,
+        }
+    }
+
+    fn set_aside(&mut self, what: Unreadable) {
+        tracing::warn!(
+            position = what.log_position,
+            cause = what.cause,
+            "a record could not be read"
+        );
+        self.pending.unreadable.insert(self.unreadable_next, what);
+        self.unreadable_next += 1;
+    }
+
+    /// Works out rows and tells those who listen what changed: the touched ones, or all because time went on.
+    pub(crate) fn refresh(&mut self, all: bool) {
+        if !all && !self.has_touched() {
+            return;
+        }
+        let touched = std::mem::take(&mut self.touched);
+        let at_ms = self.shared.now_ms();
+        let computed = compute(&self.shared, at_ms, (!all).then_some(&touched));
+        let diff = self.views.diff(computed);
+        self.pending.outbox.extend(diff.outbox);
+        for change in diff.changes {
+            // Nobody listens: nothing to tell.
+            self.shared.changes.send(change).ok();
+        }
+    }
+
+    /// Lets go of what ended before the history horizon.
+    pub(crate) fn evict(&mut self) {
+        let horizon = self.shared.now_ms().saturating_sub(self.history_ms);
+        let gone = self.shared.folded_mut().ledger.evict(horizon);
+        if gone.is_empty() {
+            return;
+        }
+        self.pending.horizon_ms = Some(horizon);
+        tracing::info!(facts = gone.len(), "history beyond the horizon was let go");
+        for key in gone {
+            // Keys are kind/site/…: the count goes to the site that the fact came from.
+            let site = key.split('/').nth(1).unwrap_or_default().to_owned();
+            let mut books = self.shared.books();
+            let counts = books.counts.entry(site.clone()).or_default();
+            counts.forgotten += 1;
+            self.pending.counters.insert(site, counts.clone());
+            drop(books);
+            self.pending.facts.insert(key, None);
+        }
+    }
+
+    pub(crate) fn published(
+        &mut self,
+        rows: std::collections::BTreeMap<crate::store::OutboxKey, u64>,
+    ) {
+        self.pending.published.extend(rows);
+    }
+
+    /// One transaction. On failure everything stays pending; the values are absolute, so it may be repeated.
+    pub(crate) fn commit(&mut self) -> Result<(), AggregatorError> {
+        self.refresh(false);
+        match self.store.commit(&self.pending) {
+            Ok(()) => {
+                self.pending = Batch::default();
+                self.pending_records = 0;
+                let mut books = self.shared.books();
+                books.commits += 1;
+                books.store_trouble = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.shared.books().store_trouble = Some(error.to_string());
+                Err(error)
+            }
+        }
+    }
+}
+
+fn heard(fact: &Fact, folded_ms: i64) -> Heard {
+    Heard {
+        received_ms: fact.received_ms,
+        event_ms: fact.event_ms,
+        folded_ms,
+    }
+}
+
+fn remember(folded: &mut Folded, agent: crate::board::Speaker, heard: Heard, touched: &Touched) {
+    for department in &touched.departments {
+        let known = folded
+            .contributors
+            .get(department)
+            .is_some_and(|agents| agents.contains(&agent));
+        if !known {
+            folded
+                .contributors
+                .entry(department.clone())
+                .or_default()
+                .insert(agent.clone());
+        }
+    }
+    let newest = folded.heard.entry(agent).or_default();
+    if heard.received_ms >= newest.received_ms {
+        *newest = heard;
+    }
+}
+
+/// The rows as of a moment: all, or those that were touched.
+fn compute(shared: &Shared, at_ms: i64, only: Option<&Touched>) -> Computed {
+    let folded = shared.folded();
+    let view = View::at(at_ms);
+    let ledger: &Ledger = &folded.ledger;
+    let beds = match only {
+        None => ledger.beds(view),
+        Some(t) => t.beds.iter().filter_map(|b| ledger.bed(b, view)).collect(),
+    };
+    let some_departments = only.is_none_or(|t| !t.departments.is_empty());
+    let mut departments = if some_departments {
+        shared.departments(&folded, view, true)
+    } else {
+        Vec::new()
+    };
+    let some_devices = only.is_none_or(|t| !t.devices.is_empty());
+    let mut devices = if some_devices {
+        ledger.devices(at_ms)
+    } else {
+        Vec::new()
+    };
+    if let Some(touched) = only {
+        departments.retain(|row| touched.departments.contains(&row.department));
+        devices.retain(|row| touched.devices.contains(&row.device));
+    }
+    Computed {
+        at_ms,
+        beds,
+        departments,
+        devices,
+        complete: only.is_none(),
+    }
+}
+
+/// A partition as the last run left it; its site is known with the first delivery.
+fn restored(mark: Mark) -> InputProgress {
+    InputProgress {
+        next: mark.next,
+        end: mark.next,
+        problem: mark.problem,
+        ..InputProgress::default()
+    }
+}

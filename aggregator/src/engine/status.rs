@@ -1,0 +1,34 @@
+//! Puts the records of the status topics on the board.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use wardline_service::Stop;
+
+use super::input::Delivery;
+use crate::shared::Shared;
+
+pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, stop: Stop) {
+    loop {
+        let delivery = tokio::select! {
+            delivery = deliveries.recv() => delivery,
+            () = stop.stopped() => None,
+        };
+        let Some(delivery) = delivery else { return };
+        let now_ms = shared.now_ms();
+        let mut unreadable = 0;
+        let mut board = shared.board();
+        for entry in &delivery.entries {
+            unreadable += u64::from(!board.note(&delivery.site, entry, now_ms));
+        }
+        drop(board);
+        if unreadable > 0 {
+            tracing::warn!(
+                unreadable,
+                key = delivery.key,
+                "status records could not be read"
+            );
+            shared.books().unreadable_statuses += unreadable;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The clock and the fault points: the two things of the outside world that tests take into their own hands.
+//!
+//! A fault point ends its task where a kill would end it: nothing after it happens, nothing is flushed. Which of them are
+//! armed is decided before the start, so a run either has them or has none.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::error::AggregatorError;
+
+/// Where a test can let the aggregator die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultPoint {
+    /// Records are folded in memory, nothing of them is committed.
+    BeforeCommit,
+    /// State, positions and outbox are committed, nothing is published.
+    AfterCommit,
+    /// View rows are in the log, the outbox still holds them.
+    AfterPublish,
+    /// Copies are in the centre's log, the checkpoint does not know them.
+    AfterCopy,
+}
+
+impl FaultPoint {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BeforeCommit => "before-commit",
+            Self::AfterCommit => "after-commit",
+            Self::AfterPublish => "after-publish",
+            Self::AfterCopy => "after-copy",
+        }
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct Hooks {
+    fixed_clock: Option<Arc<AtomicI64>>,
+    fault: Option<FaultPoint>,
+}
+
+impl Hooks {
+    /// A clock that only moves when its holder moves it.
+    pub fn with_clock(mut self, clock: Arc<AtomicI64>) -> Self {
+        self.fixed_clock = Some(clock);
+        self
+    }
+
+    pub fn with_fault(mut self, point: FaultPoint) -> Self {
+        self.fault = Some(point);
+        self
+    }
+
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        match &self.fixed_clock {
+            Some(clock) => clock.load(Ordering::SeqCst),
+            None => jiff::Timestamp::now().as_millisecond(),
+        }
+    }
+
+    pub(crate) fn reach(&self, point: FaultPoint) -> Result<(), AggregatorError> {
+        if self.fault == Some(point) {
+            return Err(AggregatorError::Fault(point.name()));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}

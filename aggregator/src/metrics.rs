@@ -1,0 +1,452 @@
+//! `/metrics` in Prometheus' text form: every stage's counts, what is unaccounted, lag, beds. Names begin with
+//! `wardline_` and carry their unit; labels are sites, departments, stages and topics, never people.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use wardline_model::api::{Accounting, DepartmentRow, Sources};
+
+use crate::accounting::accounting;
+use crate::api::Api;
+use crate::coverage::Listening;
+use crate::ledger::{Counters, View};
+use crate::shared::{Books, Shared};
+use crate::sources::sources;
+
+/// Everything that one scrape shows.
+struct Snapshot {
+    departments: Vec<DepartmentRow>,
+    counters: Counters,
+    devices: usize,
+    silent: usize,
+    accounting: Accounting,
+    sources: Sources,
+    books: Books,
+}
+
+pub(crate) async fn get(State(api): State<Arc<Api>>) -> Response {
+    let snapshot = {
+        let api = Arc::clone(&api);
+        tokio::task::spawn_blocking(move || snapshot(&api)).await
+    };
+    let Ok(snapshot) = snapshot else {
+        return axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut text = Text::default();
+    departments(&mut text, &snapshot.departments);
+    stages(&mut text, &snapshot.accounting);
+    ledger(&mut text, &snapshot);
+    logs(&mut text, &api.shared, &snapshot.books);
+    agents(&mut text, &snapshot.sources);
+    clients(&mut text, &api.shared);
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (kind, text.out).into_response()
+}
+
+fn snapshot(api: &Api) -> Snapshot {
+    let shared = &api.shared;
+    let folded = shared.folded();
+    let now_ms = shared.now_ms();
+    let devices = folded.ledger.devices(now_ms);
+    let departments = shared.departments(&folded, View::at(now_ms), true);
+    let books = shared.books().clone();
+    let board = shared.board().clone();
+    let listening = Listening {
+        board: &board,
+        heard: &folded.heard,
+        now_ms,
+        silent_after_ms: shared.agent_silent_ms,
+    };
+    Snapshot {
+        departments,
+        counters: folded.ledger.counters(),
+        devices: devices.len(),
+        silent: devices.iter().filter(|d| d.silent).count(),
+        accounting: accounting(&board, &books, &shared.progress, &api.sites, now_ms),
+        sources: sources(&listening, &books, &shared.progress, &api.sites),
+        books,
+    }
+}
+
+/// The text as it grows.
+#[derive(Default)]
+struct Text {
+    out: String,
+}
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        write!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.out.push_str(name);
+        for (i, (label, text)) in labels.iter().enumerate() {
+            let open = if i == 0 { '{' } else { ',' };
+            write!(self.out, "{open}{label}=\"{}\"", escaped(text)).ok();
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        writeln!(self.out, " {value}").ok();
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.line(name, &[], value);
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+fn departments(text: &mut Text, rows: &[DepartmentRow]) {
+    text.head(
+        "wardline_beds",
+        "gauge",
+        "Beds by department and status; each bed once.",
+    );
+    for row in rows {
+        for (status, n) in [
+            ("occupied", row.occupied),
+            ("available", row.available),
+            ("reserved", row.reserved),
+            ("dirty", row.dirty),
+            ("cleaning", row.cleaning),
+            ("blocked", row.blocked),
+            ("closed", row.closed),
+            ("unknown", row.unknown),
+        ] {
+            let labels = [("department", row.department.as_str()), ("status", status)];
+            text.line("wardline_beds", &labels, n);
+        }
+    }
+    type Get = fn(&DepartmentRow) -> Option<f64>;
+    let gauges: [(&str, &str, Get); 9] = [
+        ("wardline_department_staffed_beds", "Staffed beds.", |r| {
+            Some(r.staffed.into())
+        }),
+        (
+            "wardline_department_on_leave_beds",
+            "Occupied beds whose patients are on leave.",
+            |r| Some(r.on_leave.into()),
+        ),
+        (
+            "wardline_department_pending_in",
+            "Expected admissions and transfers into it.",
+            |r| Some(r.pending_in.into()),
+        ),
+        (
+            "wardline_department_pending_out",
+            "Expected discharges and transfers out of it.",
+            |r| Some(r.pending_out.into()),
+        ),
+        (
+            "wardline_department_conflict_beds",
+            "Beds that more than one visit claims.",
+            |r| Some(r.conflicts.into()),
+        ),
+        (
+            "wardline_department_occupancy_ratio",
+            "Occupied by staffed; absent when nothing is staffed.",
+            |r| r.occupancy,
+        ),
+        (
+            "wardline_department_coverage_ratio",
+            "Share of its sources heard in time; absent when it has none.",
+            |r| r.coverage,
+        ),
+        (
+            "wardline_department_age_seconds",
+            "Since the newest event it rests on.",
+            |r| small(r.age_s),
+        ),
+        (
+            "wardline_department_oldest_dirty_seconds",
+            "Since the bed that waits longest for cleaning became dirty.",
+            |r| small(r.oldest_dirty_s),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        text.head(name, "gauge", help);
+        for row in rows {
+            if let Some(value) = value(row) {
+                text.line(name, &[("department", &row.department)], value);
+            }
+        }
+    }
+}
+
+fn small(seconds: Option<i64>) -> Option<f64> {
+    seconds.and_then(|n| i32::try_from(n).ok()).map(f64::from)
+}
+
+fn stages(text: &mut Text, accounting: &Accounting) {
+    text.head(
+        "wardline_stage_events_total",
+        "counter",
+        "Events of a stage by what became of them; received is the sum of the others.",
+    );
+    for row in &accounting.stages {
+        for (fate, n) in [
+            ("received", row.received),
+            ("applied", row.applied),
+            ("late", row.late),
+            ("duplicate", row.duplicate),
+            ("sidelined", row.sidelined),
+            ("evicted", row.evicted),
+            ("filtered", row.filtered),
+        ] {
+            let labels = [
+                ("site", row.site.as_str()),
+                ("stage", &row.stage),
+                ("fate", fate),
+            ];
+            text.line("wardline_stage_events_total", &labels, n);
+        }
+    }
+    text.head(
+        "wardline_stage_in_flight_events",
+        "gauge",
+        "Events on their way through a stage.",
+    );
+    for row in &accounting.stages {
+        let labels = [("site", row.site.as_str()), ("stage", &row.stage)];
+        text.line("wardline_stage_in_flight_events", &labels, row.in_flight);
+    }
+    text.head(
+        "wardline_unaccounted_events",
+        "gauge",
+        "Received and nowhere; anything but 0 is a fault.",
+    );
+    for row in &accounting.stages {
+        let labels = [("site", row.site.as_str()), ("stage", &row.stage)];
+        text.line("wardline_unaccounted_events", &labels, row.unaccounted);
+    }
+    text.one(
+        "wardline_unaccounted_events_sum",
+        "gauge",
+        "All stages together.",
+        accounting.unaccounted,
+    );
+}
+
+fn ledger(text: &mut Text, snapshot: &Snapshot) {
+    let c = &snapshot.counters;
+    for (name, help, n) in [
+        ("wardline_ledger_facts", "Facts held in memory.", c.facts),
+        ("wardline_ledger_visits", "Visits known.", c.visits),
+        (
+            "wardline_cancels_without_target",
+            "Cancels that wait for what they cancel.",
+            c.cancels_without_target,
+        ),
+        (
+            "wardline_message_conflicts",
+            "Message identities that came with more than one content.",
+            c.message_conflicts,
+        ),
+        (
+            "wardline_unlisted_beds",
+            "Beds that events name and the hospital's list does not.",
+            c.unlisted_beds,
+        ),
+        (
+            "wardline_devices",
+            "Devices known.",
+            snapshot.devices as u64,
+        ),
+        (
+            "wardline_devices_silent",
+            "Devices not heard in time.",
+            snapshot.silent as u64,
+        ),
+    ] {
+        text.one(name, "gauge", help, n);
+    }
+    text.head(
+        "wardline_ledger_lost_records_total",
+        "counter",
+        "Records gone from a log before they were folded.",
+    );
+    for (site, counts) in &snapshot.books.counts {
+        text.line(
+            "wardline_ledger_lost_records_total",
+            &[("site", site)],
+            counts.lost,
+        );
+    }
+    text.head(
+        "wardline_ledger_forgotten_facts_total",
+        "counter",
+        "Facts let go beyond the history horizon.",
+    );
+    for (site, counts) in &snapshot.books.counts {
+        text.line(
+            "wardline_ledger_forgotten_facts_total",
+            &[("site", site)],
+            counts.forgotten,
+        );
+    }
+    text.one(
+        "wardline_store_commits_total",
+        "counter",
+        "Commits of the state file.",
+        snapshot.books.commits,
+    );
+    text.one(
+        "wardline_store_failing",
+        "gauge",
+        "1 while the state file cannot be written.",
+        u8::from(snapshot.books.store_trouble.is_some()),
+    );
+}
+
+fn logs(text: &mut Text, shared: &Shared, books: &Books) {
+    text.head(
+        "wardline_fold_lag_records",
+        "gauge",
+        "Records in the log that are not folded yet.",
+    );
+    for (key, input) in &books.inputs {
+        text.line(
+            "wardline_fold_lag_records",
+            &[("partition", key)],
+            input.lag(),
+        );
+    }
+    let all = shared.progress.all();
+    type Get = fn(&crate::replicate::progress::PartitionProgress) -> u64;
+    let metrics: [(&str, &str, &str, Get); 4] = [
+        (
+            "wardline_replicate_lag_records",
+            "gauge",
+            "Records at the source that are not at the centre yet.",
+            |p| p.source_end.saturating_sub(p.next),
+        ),
+        (
+            "wardline_replicate_copied_records_total",
+            "counter",
+            "Records copied to the centre.",
+            |p| p.counts.applied,
+        ),
+        (
+            "wardline_replicate_truncated_records_total",
+            "counter",
+            "Records removed at the source before they were copied.",
+            |p| p.truncated,
+        ),
+        (
+            "wardline_replicate_recreated_total",
+            "counter",
+            "How often the source's log was another one than before.",
+            |p| p.recreated,
+        ),
+    ];
+    for (name, kind, help, value) in metrics {
+        text.head(name, kind, help);
+        for ((site, topic, partition), progress) in &all {
+            let partition = partition.to_string();
+            let labels = [
+                ("site", site.as_str()),
+                ("topic", topic),
+                ("partition", &partition),
+            ];
+            text.line(name, &labels, value(progress));
+        }
+    }
+}
+
+fn agents(text: &mut Text, sources: &Sources) {
+    text.head(
+        "wardline_source_connected",
+        "gauge",
+        "1 when an agent or bridge is connected and heard in time.",
+    );
+    for row in &sources.sources {
+        let labels = [
+            ("site", row.site.as_str()),
+            ("kind", &row.kind),
+            ("name", &row.name),
+        ];
+        text.line(
+            "wardline_source_connected",
+            &labels,
+            u8::from(row.connected),
+        );
+    }
+    text.head(
+        "wardline_source_backlog_events",
+        "gauge",
+        "Events that wait at a source.",
+    );
+    for row in &sources.sources {
+        let labels = [
+            ("site", row.site.as_str()),
+            ("kind", &row.kind),
+            ("name", &row.name),
+        ];
+        text.line("wardline_source_backlog_events", &labels, row.backlog);
+    }
+    text.head(
+        "wardline_source_lag_seconds",
+        "gauge",
+        "From an event's arrival at its agent to the views.",
+    );
+    for row in &sources.sources {
+        if let Some(lag) = row.lag_s {
+            let labels = [
+                ("site", row.site.as_str()),
+                ("kind", &row.kind),
+                ("name", &row.name),
+            ];
+            text.line("wardline_source_lag_seconds", &labels, lag);
+        }
+    }
+}
+
+fn clients(text: &mut Text, shared: &Shared) {
+    let api = &shared.api;
+    let get = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
+    text.one(
+        "wardline_api_requests_total",
+        "counter",
+        "Requests answered.",
+        get(&api.requests),
+    );
+    text.one(
+        "wardline_api_connections",
+        "gauge",
+        "Open connections.",
+        get(&api.connections),
+    );
+    text.one(
+        "wardline_api_refused_connections_total",
+        "counter",
+        "Connections over the bound.",
+        get(&api.refused_connections),
+    );
+    text.one(
+        "wardline_api_stream_clients",
+        "gauge",
+        "Clients of the event stream.",
+        get(&api.stream_clients),
+    );
+    text.one(
+        "wardline_ready",
+        "gauge",
+        "1 once the state has caught up with what was known at start.",
+        u8::from(shared.is_ready()),
+    );
+}

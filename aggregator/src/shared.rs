@@ -1,0 +1,148 @@
+//! What the fold writes and the API reads, each part under its own lock, held for short.
+//!
+//! The ledger stands under a read-write lock: a query for any moment reads it directly, the fold takes it for one
+//! delivery at a time. No lock is held across an await, and no two are taken in different orders: folded, books, board.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::broadcast;
+use wardline_model::api::{Change, DepartmentRow};
+
+use crate::board::{Board, Speaker};
+use crate::coverage::{Heard, Listening};
+use crate::hooks::Hooks;
+use crate::ledger::{Ledger, View};
+use crate::limits::STREAM_CHANGES_MAX;
+use crate::replicate::progress::Progress;
+use crate::store::{FoldCounts, Problem};
+
+/// The ledger and who it rests on.
+pub(crate) struct Folded {
+    pub(crate) ledger: Ledger,
+    /// Department -> agents whose events its rows rest on.
+    pub(crate) contributors: BTreeMap<String, BTreeSet<Speaker>>,
+    pub(crate) heard: BTreeMap<Speaker, Heard>,
+}
+
+/// One partition that the fold reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InputProgress {
+    /// The site of records without origin.
+    pub(crate) site: String,
+    pub(crate) next: u64,
+    pub(crate) end: u64,
+    pub(crate) problem: Option<Problem>,
+    pub(crate) trouble: Option<String>,
+}
+
+impl InputProgress {
+    pub(crate) fn lag(&self) -> u64 {
+        self.end.saturating_sub(self.next)
+    }
+}
+
+/// Counts and positions as they are in memory; the store follows with the next commit.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Books {
+    pub(crate) counts: BTreeMap<String, FoldCounts>,
+    pub(crate) inputs: BTreeMap<String, InputProgress>,
+    pub(crate) store_trouble: Option<String>,
+    pub(crate) outbox_trouble: Option<String>,
+    pub(crate) commits: u64,
+    pub(crate) unreadable_statuses: u64,
+}
+
+/// Small counts of the API itself.
+#[derive(Debug, Default)]
+pub(crate) struct ApiCounts {
+    pub(crate) connections: AtomicU64,
+    pub(crate) refused_connections: AtomicU64,
+    pub(crate) stream_clients: AtomicU64,
+    pub(crate) follow_clients: AtomicU64,
+    pub(crate) requests: AtomicU64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) hooks: Hooks,
+    pub(crate) agent_silent_ms: i64,
+    folded: RwLock<Folded>,
+    books: Mutex<Books>,
+    board: Mutex<Board>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) api: ApiCounts,
+    ready: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(ledger: Ledger, hooks: Hooks, agent_silent_ms: i64) -> Self {
+        Self {
+            hooks,
+            agent_silent_ms,
+            folded: RwLock::new(Folded {
+                ledger,
+                contributors: BTreeMap::new(),
+                heard: BTreeMap::new(),
+            }),
+            books: Mutex::default(),
+            board: Mutex::default(),
+            progress: Arc::default(),
+            changes: broadcast::channel(STREAM_CHANGES_MAX).0,
+            api: ApiCounts::default(),
+            ready: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.hooks.now_ms()
+    }
+
+    pub(crate) fn folded(&self) -> RwLockReadGuard<'_, Folded> {
+        self.folded.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn folded_mut(&self) -> RwLockWriteGuard<'_, Folded> {
+        self.folded.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(true, Ordering::SeqCst);
+    }
+
+    /// Departments as they are now, each with the share of its sources heard; without it for past moments, of which
+    /// nobody knows any more who was heard.
+    pub(crate) fn departments(
+        &self,
+        folded: &Folded,
+        view: View,
+        present: bool,
+    ) -> Vec<DepartmentRow> {
+        if !present {
+            return folded.ledger.departments(view, &|_| None);
+        }
+        let board = self.board().clone();
+        let listening = Listening {
+            board: &board,
+            heard: &folded.heard,
+            now_ms: view.at_ms,
+            silent_after_ms: self.agent_silent_ms,
+        };
+        folded.ledger.departments(view, &|department| {
+            listening.coverage(folded.contributors.get(department))
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Where the numbers come from, and what is wrong there: one row for every agent, and one for every site's bridge. Pure.
+
+use std::collections::BTreeSet;
+
+use wardline_model::api::{SourceRow, Sources};
+use wardline_model::time::rfc3339;
+
+use crate::accounting::{SiteInfo, coverage_of};
+use crate::board::Speaker;
+use crate::coverage::{Heard, Listening};
+use crate::limits::PROBLEM_SHOWN_MS;
+use crate::replicate::progress::Progress;
+use crate::shared::Books;
+
+pub(crate) fn sources(
+    listening: &Listening<'_>,
+    books: &Books,
+    progress: &Progress,
+    sites: &[SiteInfo],
+) -> Sources {
+    let now_ms = listening.now_ms;
+    let names: BTreeSet<&Speaker> = listening
+        .board
+        .agents
+        .keys()
+        .chain(listening.heard.keys())
+        .collect();
+    let mut rows: Vec<SourceRow> = names
+        .into_iter()
+        .map(|agent| agent_row(listening, agent))
+        .collect();
+    rows.extend(
+        sites
+            .iter()
+            .map(|info| bridge_row(listening, books, progress, info)),
+    );
+    rows.sort_by(|a, b| (&a.site, &a.kind, &a.name).cmp(&(&b.site, &b.kind, &b.name)));
+    Sources {
+        as_of: rfc3339(now_ms),
+        sources: rows,
+    }
+}
+
+fn seconds_since(now_ms: i64, at_ms: i64) -> i64 {
+    (now_ms - at_ms).max(0) / 1000
+}
+
+fn agent_row(listening: &Listening<'_>, agent: &Speaker) -> SourceRow {
+    let (site, name) = agent;
+    let now_ms = listening.now_ms;
+    let heard = listening.heard.get(agent).copied();
+    let status = listening.board.agents.get(agent).map(|said| &said.status);
+    let (_, coverage) = coverage_of(listening.board, site, name);
+    let last_event = status
+        .and_then(|s| s.last_event_ms)
+        .max(heard.map(|h: Heard| h.received_ms));
+    SourceRow {
+        site: site.clone(),
+        kind: "agent".to_owned(),
+        name: name.clone(),
+        connected: status.is_some() && listening.hears(agent),
+        last_event: last_event.map(rfc3339),
+        age_s: last_event.map(|at| seconds_since(now_ms, at)),
+        backlog: status.map_or(0, |s| s.backlog_events),
+        lag_s: heard.map(|h| seconds_since(h.folded_ms, h.received_ms)),
+        watermark: coverage.map(|c| c.up_to),
+        incarnation: status.map(|s| s.incarnation.to_string()),
+        gaps: coverage.map_or(0, |c| c.gap_events),
+        clock_uncertainty_ms: status
+            .and_then(|s| s.clock_uncertainty_ms)
+            .filter(|ms| *ms != u32::MAX),
+        insecure: status.is_some_and(|s| s.insecure),
+        problem: agent_problem(listening, agent),
+    }
+}
+
+fn agent_problem(listening: &Listening<'_>, agent: &Speaker) -> Option<String> {
+    let Some(said) = listening.board.agents.get(agent) else {
+        return Some("never said a status".to_owned());
+    };
+    if !said.status.online {
+        return Some(format!("offline since {}", rfc3339(said.at_ms)));
+    }
+    if !listening.hears(agent) {
+        return Some(format!("silent since {}", rfc3339(said.at_ms)));
+    }
+    (said.status.refused > 0).then(|| {
+        format!(
+            "{} events were refused for want of room or form",
+            said.status.refused
+        )
+    })
+}
+
+fn bridge_row(
+    listening: &Listening<'_>,
+    books: &Books,
+    progress: &Progress,
+    info: &SiteInfo,
+) -> SourceRow {
+    let now_ms = listening.now_ms;
+    let said = listening.board.bridges.get(&info.site);
+    let last_event = listening
+        .heard
+        .iter()
+        .filter(|((site, _), _)| *site == info.site)
+        .map(|(_, heard)| heard.received_ms)
+        .max();
+    let mut problems = progress.problems(&info.site, now_ms);
+    let mine = |site: &str| site == info.site || (!info.local && site.is_empty());
+    for input in books.inputs.values().filter(|input| mine(&input.site)) {
+        problems.extend(input.trouble.clone());
+        problems.extend(
+            input
+                .problem
+                .as_ref()
+                .filter(|p| now_ms - p.at_ms < PROBLEM_SHOWN_MS)
+                .map(|p| p.text.clone()),
+        );
+    }
+    problems.extend(books.store_trouble.clone());
+    problems.extend(books.outbox_trouble.clone());
+    let copies = progress.stage(&info.site);
+    let waiting: u64 = books
+        .inputs
+        .values()
+        .filter(|input| mine(&input.site))
+        .map(crate::shared::InputProgress::lag)
+        .sum();
+    SourceRow {
+        site: info.site.clone(),
+        kind: "bridge".to_owned(),
+        name: "bridge".to_owned(),
+        connected: said.is_some_and(|s| now_ms - s.at_ms <= listening.silent_after_ms),
+        last_event: last_event.map(rfc3339),
+        age_s: last_event.map(|at| seconds_since(now_ms, at)),
+        backlog: copies.in_flight + waiting,
+        lag_s: None,
+        watermark: None,
+        incarnation: None,
+        gaps: said.map_or(0, |s| s.status.gaps),
+        clock_uncertainty_ms: None,
+        insecure: false,
+        problem: (!problems.is_empty()).then(|| problems.join("; ")),
+    }
+}

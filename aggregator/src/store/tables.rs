@@ -1,0 +1,92 @@
+//! The tables of state.redb and the small values in them, as JSON: they are few, and people can read them.
+
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+use wardline_model::status::StageCounts;
+
+pub(super) const FORMAT: u64 = 1;
+
+/// Fact key -> fact.
+pub(super) const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
+/// `input/topic/partition` -> `Mark`.
+pub(super) const POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("positions");
+/// Site -> `FoldCounts`.
+pub(super) const COUNTERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("counters");
+/// `topic NUL key` -> sequence number (8 bytes, big endian) and the row; no row is a tombstone.
+pub(super) const OUTBOX: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("outbox");
+/// Running number -> `Unreadable`.
+pub(super) const UNREADABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("unreadable");
+/// `site/topic/partition` -> `Checkpoint`.
+pub(super) const CHECKPOINTS: TableDefinition<'_, &str, &[u8]> =
+    TableDefinition::new("checkpoints");
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+
+pub(super) const META_FORMAT: &str = "format";
+pub(super) const META_BEDS: &str = "beds";
+pub(super) const META_HORIZON: &str = "horizon";
+
+/// How far one partition has been folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Offset of the next record.
+    pub next: u64,
+    /// Offset and event id of the record before it: another id there means another log.
+    pub last: Option<(u64, String)>,
+    /// What a person should know about it, and when it was found.
+    pub problem: Option<Problem>,
+}
+
+/// Something that was found at a source or log, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    pub text: String,
+    pub at_ms: i64,
+}
+
+/// What happened to the records of one site in the fold. `stage.received` is what was taken from the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoldCounts {
+    pub stage: StageCounts,
+    /// Offsets that were gone from the log before they were folded; part of `received` and `evicted`.
+    pub lost: u64,
+    /// Two messages with one identity and different bytes; both are kept, both count as applied.
+    pub conflicts: u64,
+    /// Facts let go because they ended before the history horizon; they stay counted as applied.
+    pub forgotten: u64,
+}
+
+/// A record of a `fhir.*` topic that the fold could not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Unreadable {
+    pub(crate) site: String,
+    /// site/topic/partition/offset
+    pub(crate) log_position: String,
+    pub(crate) event_id: String,
+    pub(crate) cause: String,
+    pub(crate) at_ms: i64,
+}
+
+/// How far one partition of one source has been copied: a hint that is checked against the centre's own log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// Source offset that follows the last one handled.
+    pub(crate) next: u64,
+    /// How often the source was found recreated: offsets of different epochs are different records.
+    pub(crate) epoch: u32,
+    /// The last copy: source offset, its event id, and where it stands in the centre's log.
+    pub(crate) last: Option<LastCopy>,
+    /// Where each partition of the centre's topic has to be read from to see every copy made since.
+    pub(crate) centre: std::collections::BTreeMap<u32, u64>,
+    pub(crate) counts: StageCounts,
+    pub(crate) truncated: u64,
+    pub(crate) recreated: u64,
+    pub(crate) problem: Option<Problem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastCopy {
+    pub(crate) offset: u64,
+    pub(crate) event_id: String,
+    pub(crate) centre_partition: u32,
+    pub(crate) centre_offset: u64,
+}
