@@ -4,18 +4,42 @@
 //! them in another order, twice or late gives the same state and the same `digest`. Applying is incremental: a fact
 //! refolds the visit it is about and touches the beds that visit touches, nothing else.
 
+mod apply;
+mod bed;
 mod bedlist;
+mod board;
+mod cancel;
+mod census;
+mod device;
+mod digest;
+mod event;
+mod evict;
+mod explain;
 mod fact;
+mod group;
+mod kind;
 pub mod limits;
+mod natural;
 mod outcome;
 mod policy;
+#[cfg(test)]
+mod tests;
+mod visit;
 
-use wardline_model::api::{BedRow, DepartmentRow, DeviceRow, ExplainedEvent};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use bedlist::{BedList, BedListError, ListedBed};
 pub use fact::{BedSays, Condition, DeviceSays, DeviceValue, Fact, Place, Subject, VisitSays};
 pub use outcome::{Applied, Counters, Outcome, Touched};
 pub use policy::Policy;
+
+use apply::Seen;
+use board::Board;
+use device::Device;
+use event::Names;
+use group::Group;
+use visit::Rules;
 
 /// The moment that is asked for: the state at an event time, in the light of all that is known, or of what was
 /// received by `known_ms`.
@@ -37,74 +61,81 @@ impl View {
 /// Share of a department's sources that were heard lately: the shell knows.
 pub type Coverage<'a> = &'a dyn Fn(&str) -> Option<f64>;
 
+/// Visits, beds, departments and devices, as the facts so far make them.
 pub struct Ledger {
-    beds: BedList,
-    policy: Policy,
+    rules: Rules,
+    names: Names,
+    groups: BTreeMap<u64, Group>,
+    /// Which group a visit is in.
+    group_of: BTreeMap<Arc<str>, u64>,
+    next_group: u64,
+    seen: Seen,
+    board: Board,
+    /// By site and name.
+    devices: BTreeMap<(Arc<str>, Arc<str>), Device>,
+    device_facts: u64,
+    horizon_ms: Option<i64>,
 }
 
 impl Ledger {
     pub fn new(beds: BedList, policy: Policy) -> Self {
-        Self { beds, policy }
-    }
-
-    pub fn apply(&mut self, fact: Fact) -> Applied {
-        Applied {
-            outcome: Outcome::Filtered,
-            replaces: Vec::new(),
-            store: Some(fact.key()),
-            touched: Touched::default(),
+        let rules = Rules { beds, policy };
+        Self {
+            board: Board::new(&rules),
+            rules,
+            names: Names::default(),
+            groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
+            next_group: 0,
+            seen: Seen::default(),
+            devices: BTreeMap::new(),
+            device_facts: 0,
+            horizon_ms: None,
         }
     }
 
+    /// Storage key of a fact: unique, and ordered as the agent numbered its events.
     pub fn fact_key(fact: &Fact) -> String {
         fact.key()
     }
 
-    /// All beds, by name.
-    pub fn beds(&self, _view: View) -> Vec<BedRow> {
-        self.beds
-            .beds()
-            .map(|_| Vec::new())
-            .collect::<Vec<Vec<BedRow>>>()
-            .concat()
-    }
-
-    pub fn bed(&self, _bed: &str, _view: View) -> Option<BedRow> {
-        None
-    }
-
-    /// All departments, by name.
-    pub fn departments(&self, _view: View, _coverage: Coverage<'_>) -> Vec<DepartmentRow> {
-        Vec::new()
-    }
-
-    /// All devices, by name.
-    pub fn devices(&self, now_ms: i64) -> Vec<DeviceRow> {
-        let _silent_since = now_ms - self.policy.device_silent_ms;
-        Vec::new()
-    }
-
-    /// What the bed's status rests on, oldest first; `None` for a bed nobody named.
-    pub fn explain(&self, _bed: &str, _view: View) -> Option<Vec<ExplainedEvent>> {
-        None
-    }
-
-    /// Forgets what ended before the horizon, and says which facts to delete from storage.
-    pub fn evict(&mut self, _horizon_ms: i64) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// The newest horizon that was evicted to.
+    /// The newest horizon that was evicted to: what is older, and about nothing still known, comes too late.
     pub fn horizon_ms(&self) -> Option<i64> {
-        None
+        self.horizon_ms
     }
 
-    /// Equal digests mean equal states, whatever order the facts came in.
-    pub fn digest(&self) -> String {
-        String::new()
+    /// Sets the horizon of a ledger that was rebuilt from stored facts; to be called after they were applied.
+    pub fn resume(&mut self, horizon_ms: i64) {
+        self.horizon_ms = self.horizon_ms.max(Some(horizon_ms));
     }
 
     pub fn counters(&self) -> Counters {
-        Counters::default()
+        let number = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        Counters {
+            facts: number(self.seen.len()).saturating_add(self.device_facts),
+            visits: number(self.group_of.len()),
+            devices: number(self.devices.len()),
+            cancels_without_target: number(
+                self.groups
+                    .values()
+                    .map(|group| group.verdict.waiting.len())
+                    .sum(),
+            ),
+            message_conflicts: self.seen.conflicts(),
+            beds_in_conflict: number(
+                self.board
+                    .beds
+                    .values()
+                    .filter(|bed| !bed.tip().conflict().is_empty())
+                    .count(),
+            ),
+            unlisted_beds: number(
+                self.board
+                    .beds
+                    .values()
+                    .filter(|bed| bed.exists() && !bed.listed)
+                    .count(),
+            ),
+        }
     }
 }

@@ -1,0 +1,260 @@
+//! One fact into the ledger: is it new, is it in time, whom does it concern.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Ledger;
+use super::event::{At, Event, Identity, Spot, Token};
+use super::fact::{Fact, Subject};
+use super::group::{Change, Group};
+use super::kind::Kind;
+use super::outcome::{Applied, Outcome, Touched};
+
+/// Every message that is held, by identity.
+#[derive(Default)]
+pub(crate) struct Seen {
+    events: BTreeSet<ByIdentity>,
+    conflicts: u64,
+}
+
+struct ByIdentity(Arc<Event>);
+
+impl Borrow<Identity> for ByIdentity {
+    fn borrow(&self) -> &Identity {
+        &self.0.identity
+    }
+}
+
+impl Ord for ByIdentity {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.identity.cmp(&other.0.identity)
+    }
+}
+
+impl PartialOrd for ByIdentity {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for ByIdentity {}
+
+impl Seen {
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Message identities that came with more than one content.
+    pub(crate) fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
+    pub(crate) fn get(&self, identity: &Identity) -> Option<Arc<Event>> {
+        self.events.get(identity).map(|seen| seen.0.clone())
+    }
+
+    /// The contents that came under the sender's identity, up to two: more make no difference.
+    fn contents(&self, identity: &Identity) -> usize {
+        let least = Identity {
+            hash: Token::None,
+            part: 0,
+            ..identity.clone()
+        };
+        let mut hashes: Vec<&Token> = Vec::new();
+        for ByIdentity(event) in self.events.range::<Identity, _>(&least..) {
+            if event.identity.key != identity.key
+                || event.identity.site != identity.site
+                || hashes.len() > 1
+            {
+                break;
+            }
+            if !hashes.contains(&&event.identity.hash) {
+                hashes.push(&event.identity.hash);
+            }
+        }
+        hashes.len()
+    }
+
+    /// Whether another message with the same identity is there.
+    pub(crate) fn insert(&mut self, event: &Arc<Event>) -> bool {
+        let before = self.contents(&event.identity);
+        self.events.replace(ByIdentity(event.clone()));
+        if before == 0 {
+            return false;
+        }
+        let after = self.contents(&event.identity);
+        self.conflicts += u64::from(before < 2 && after > 1);
+        after > 1
+    }
+
+    pub(crate) fn remove(&mut self, event: &Event) {
+        let before = self.contents(&event.identity);
+        self.events.remove(&event.identity);
+        if before > 1 && self.contents(&event.identity) < 2 {
+            self.conflicts = self.conflicts.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.events.iter().map(|seen| &seen.0)
+    }
+}
+
+impl Applied {
+    fn nothing(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            replaces: Vec::new(),
+            store: None,
+            touched: Touched::default(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes one fact in. Order, repetition and lateness make no difference to the state.
+    pub fn apply(&mut self, fact: Fact) -> Applied {
+        if matches!(fact.subject, Subject::Device(_)) {
+            return self.apply_device(fact);
+        }
+        let Some(event) = Event::new(&fact, &mut self.names) else {
+            return Applied::nothing(Outcome::Filtered);
+        };
+        self.apply_event(&Arc::new(event))
+    }
+
+    fn apply_event(&mut self, event: &Arc<Event>) -> Applied {
+        let mut applied = Applied::nothing(Outcome::Applied);
+        if let Some(known) = self.seen.get(&event.identity) {
+            if !event.is_kept_before(&known) {
+                return Applied::nothing(Outcome::Duplicate);
+            }
+            applied.outcome = Outcome::Duplicate;
+            if known.storage_key() != event.storage_key() {
+                applied.replaces.push(known.storage_key());
+            }
+            self.forget(&known, &mut applied.touched);
+        } else if self.too_late(event) {
+            return Applied::nothing(Outcome::Late);
+        }
+        let conflict = self.insert(event, &mut applied.touched);
+        if conflict && applied.outcome == Outcome::Applied {
+            applied.outcome = Outcome::Conflict;
+        }
+        applied.store = Some(event.storage_key());
+        applied
+    }
+
+    /// Whether another message with the same identity is there.
+    pub(crate) fn insert(&mut self, event: &Arc<Event>, touched: &mut Touched) -> bool {
+        let conflict = self.seen.insert(event);
+        match event.condition {
+            Some(condition) => {
+                self.board
+                    .put_condition(&self.rules, At::of(event), condition, touched)
+            }
+            None => self.insert_visit(event, touched),
+        }
+        conflict
+    }
+
+    fn insert_visit(&mut self, event: &Arc<Event>, touched: &mut Touched) {
+        let mut change = Change::default();
+        let group_id = self.group_with(event, &mut change);
+        for bed in [&event.active, &event.reserved]
+            .into_iter()
+            .flatten()
+            .filter_map(Spot::bed)
+        {
+            self.board
+                .bed(&self.rules, bed)
+                .mentions
+                .insert(event.about.clone());
+        }
+        let Some(group) = self.groups.get_mut(&group_id) else {
+            return;
+        };
+        let folded = group.insert(&self.rules, event);
+        // What was taken over from a merged group goes first: its effects come back under the new fold.
+        self.board.change(&self.rules, change, touched);
+        self.board.change(&self.rules, folded, touched);
+    }
+
+    /// The group that an event belongs to; a merge makes one of two.
+    fn group_with(&mut self, event: &Event, change: &mut Change) -> u64 {
+        let own = self.group_of.get(&event.about).copied();
+        let other = match (event.kind, &event.merged) {
+            (Kind::Merge, Some(merged)) => self.group_of.get(merged).copied(),
+            _ => None,
+        };
+        let group_id = own.or(other).unwrap_or_else(|| {
+            self.next_group += 1;
+            self.groups.insert(self.next_group, Group::default());
+            self.next_group
+        });
+        if let Some(other) = other.filter(|other| *other != group_id)
+            && let Some(absorbed) = self.groups.remove(&other)
+        {
+            for name in &absorbed.names {
+                self.group_of.insert(name.clone(), group_id);
+            }
+            if let Some(group) = self.groups.get_mut(&group_id) {
+                change.removed = group.absorb(absorbed);
+            }
+        }
+        if own.is_none() {
+            self.group_of.insert(event.about.clone(), group_id);
+        }
+        if event.kind == Kind::Merge
+            && let Some(merged) = &event.merged
+        {
+            self.group_of.insert(merged.clone(), group_id);
+        }
+        group_id
+    }
+
+    /// Takes an event out of the ledger again, as if it had never come.
+    fn forget(&mut self, event: &Arc<Event>, touched: &mut Touched) {
+        self.seen.remove(event);
+        if event.condition.is_some() {
+            self.board
+                .take_condition(&self.rules, &At::of(event), touched);
+            return;
+        }
+        let Some(group) = self
+            .group_of
+            .get(&event.about)
+            .and_then(|id| self.groups.get_mut(id))
+        else {
+            return;
+        };
+        let change = group.retain(&self.rules, |_, have| have.identity != event.identity);
+        self.board.change(&self.rules, change, touched);
+    }
+
+    /// Older than the history, and about a visit that was evicted or never known, or about a bed that has newer news.
+    fn too_late(&self, event: &Event) -> bool {
+        let Some(horizon_ms) = self.horizon_ms.filter(|horizon| event.event_ms < *horizon) else {
+            return false;
+        };
+        if event.condition.is_some() {
+            let bed = self.board.beds.get(&event.about);
+            let known =
+                bed.and_then(|bed| bed.at(horizon_ms - 1).condition_at.as_ref().map(|at| at.ms));
+            return known.is_some_and(|known| known >= event.event_ms);
+        }
+        let group = self
+            .group_of
+            .get(&event.about)
+            .and_then(|id| self.groups.get(id));
+        group.is_none_or(|group| group.is_remnant(horizon_ms))
+    }
+}

@@ -1,0 +1,273 @@
+//! One bed: who is in it, what it is like, and what is shown.
+//!
+//! A bed is a sequence of points in the order of all events. Its state at a moment is the fold of the points up to
+//! then; the state after the last point is kept, so that a new point at the end costs one step. Occupants and
+//! condition are two axes: arriving does not touch the condition, a departure that empties the bed makes it dirty.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use wardline_model::capacity::{BedClass, BedStatus};
+
+use super::event::At;
+use super::fact::Condition;
+use super::visit::{Effect, Slot, What, remark};
+
+/// Something that happened to the bed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Point {
+    Visit(Effect),
+    Condition(Condition),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Occupant {
+    pub(crate) visit: Arc<str>,
+    pub(crate) arrived: At,
+    pub(crate) away: bool,
+    pub(crate) remarks: u8,
+    /// Arrivals that claim the visit for several beds, after a merge.
+    pub(crate) claims: Vec<At>,
+}
+
+/// What is shown, apart from who is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) status: BedStatus,
+    pub(crate) reason: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BedState {
+    pub(crate) occupants: Vec<Occupant>,
+    pub(crate) reserved: Vec<(Arc<str>, Slot)>,
+    pub(crate) condition: Option<Condition>,
+    /// The event that the condition rests on.
+    pub(crate) condition_at: Option<At>,
+    pub(crate) shown: Shown,
+    pub(crate) since_ms: Option<i64>,
+    pub(crate) newest_ms: Option<i64>,
+}
+
+impl Default for BedState {
+    fn default() -> Self {
+        Self {
+            occupants: Vec::new(),
+            reserved: Vec::new(),
+            condition: None,
+            condition_at: None,
+            shown: Shown {
+                status: BedStatus::Unknown,
+                reason: None,
+            },
+            since_ms: None,
+            newest_ms: None,
+        }
+    }
+}
+
+/// A bed and all that happened to it.
+#[derive(Debug)]
+pub(crate) struct Bed {
+    pub(crate) department: Arc<str>,
+    pub(crate) class: BedClass,
+    pub(crate) staffed: bool,
+    pub(crate) listed: bool,
+    /// Whether a departure that empties it makes it dirty.
+    pub(crate) dirty_after_departure: bool,
+    pub(crate) points: BTreeMap<(At, u32), Point>,
+    /// Visits with an event that names the bed, counted or not: where an explanation looks.
+    pub(crate) mentions: BTreeSet<Arc<str>>,
+    tip: BedState,
+    stale: bool,
+}
+
+impl Bed {
+    pub(crate) fn new(
+        department: Arc<str>,
+        class: BedClass,
+        staffed: bool,
+        listed: bool,
+        dirty: bool,
+    ) -> Self {
+        Self {
+            department,
+            class,
+            staffed,
+            listed,
+            dirty_after_departure: dirty,
+            points: BTreeMap::new(),
+            mentions: BTreeSet::new(),
+            tip: BedState::default(),
+            stale: false,
+        }
+    }
+
+    /// A bed that only a voided event names is not there.
+    pub(crate) fn exists(&self) -> bool {
+        self.listed || !self.points.is_empty()
+    }
+
+    pub(crate) fn put(&mut self, at: At, n: u32, point: Point) {
+        let key = (at, n);
+        let appended = self
+            .points
+            .last_key_value()
+            .is_none_or(|(last, _)| *last < key);
+        if appended && !self.stale {
+            self.tip.step(self.dirty_after_departure, &key.0, &point);
+        } else {
+            self.stale = true;
+        }
+        self.points.insert(key, point);
+    }
+
+    pub(crate) fn take(&mut self, at: &At, n: u32) {
+        self.points.remove(&(at.clone(), n));
+        self.stale = true;
+    }
+
+    /// Brings the kept state up to date; to be called after a change, before the next question.
+    pub(crate) fn refresh(&mut self) {
+        if self.stale {
+            self.tip = self.fold(i64::MAX);
+            self.stale = false;
+        }
+    }
+
+    fn fold(&self, at_ms: i64) -> BedState {
+        let mut state = BedState::default();
+        for ((at, _), point) in self.points.iter().take_while(|((at, _), _)| at.ms <= at_ms) {
+            state.step(self.dirty_after_departure, at, point);
+        }
+        state
+    }
+
+    pub(crate) fn tip(&self) -> &BedState {
+        &self.tip
+    }
+
+    /// The state after everything up to that moment.
+    pub(crate) fn at(&self, at_ms: i64) -> Cow<'_, BedState> {
+        let covers = self
+            .points
+            .last_key_value()
+            .is_none_or(|((last, _), _)| last.ms <= at_ms);
+        if covers && !self.stale {
+            Cow::Borrowed(&self.tip)
+        } else {
+            Cow::Owned(self.fold(at_ms))
+        }
+    }
+}
+
+impl BedState {
+    fn step(&mut self, dirty_after_departure: bool, at: &At, point: &Point) {
+        match point {
+            Point::Condition(Condition::Occupied) => {}
+            Point::Condition(condition) => self.set_condition(at, *condition),
+            Point::Visit(effect) => self.visit(dirty_after_departure, at, effect),
+        }
+        self.newest_ms = Some(at.ms);
+        let shown = self.show();
+        if shown != self.shown {
+            self.shown = shown;
+            self.since_ms = Some(at.ms);
+        }
+    }
+
+    fn set_condition(&mut self, at: &At, condition: Condition) {
+        self.condition = Some(condition);
+        self.condition_at = Some(at.clone());
+    }
+
+    fn visit(&mut self, dirty_after_departure: bool, at: &At, effect: &Effect) {
+        let visit = &effect.visit;
+        match &effect.what {
+            What::Arrive { remarks } => self.occupants.push(Occupant {
+                visit: visit.clone(),
+                arrived: at.clone(),
+                away: false,
+                remarks: *remarks,
+                claims: Vec::new(),
+            }),
+            What::Depart | What::Vacate => {
+                self.occupants.retain(|occupant| occupant.visit != *visit);
+                if effect.what == What::Depart && self.occupants.is_empty() && dirty_after_departure
+                {
+                    self.set_condition(at, Condition::Housekeeping);
+                }
+            }
+            What::Renamed { from } => {
+                self.occupant(from, |occupant| occupant.visit = visit.clone())
+            }
+            What::Away(away) => self.occupant(visit, |occupant| occupant.away = *away),
+            What::Twice { claims } => self.occupant(visit, |occupant| {
+                occupant.remarks |= remark::MERGED_IN_TWO_BEDS;
+                occupant.claims.clone_from(claims);
+            }),
+            What::Once => self.occupant(visit, |occupant| {
+                occupant.remarks &= !remark::MERGED_IN_TWO_BEDS;
+                occupant.claims.clear();
+            }),
+            What::Open { slot, .. } => self.reserved.push((visit.clone(), *slot)),
+            What::Close { slot, .. } => self
+                .reserved
+                .retain(|(who, what)| who != visit || what != slot),
+        }
+    }
+
+    fn occupant(&mut self, visit: &Arc<str>, change: impl FnOnce(&mut Occupant)) {
+        if let Some(occupant) = self
+            .occupants
+            .iter_mut()
+            .find(|occupant| occupant.visit == *visit)
+        {
+            change(occupant);
+        }
+    }
+
+    fn show(&self) -> Shown {
+        let plain = |status| Shown {
+            status,
+            reason: None,
+        };
+        let blocked = |reason| Shown {
+            status: BedStatus::Blocked,
+            reason: Some(reason),
+        };
+        if !self.occupants.is_empty() {
+            return plain(BedStatus::Occupied);
+        }
+        match self.condition {
+            Some(Condition::Closed) => plain(BedStatus::Closed),
+            Some(Condition::Contaminated) => blocked("contaminated"),
+            Some(Condition::Isolated) => blocked("isolated"),
+            Some(Condition::Housekeeping) => plain(BedStatus::Dirty),
+            Some(Condition::Cleaning) => plain(BedStatus::Cleaning),
+            Some(Condition::Unoccupied) if self.reserved.is_empty() => plain(BedStatus::Available),
+            Some(Condition::Unoccupied) => plain(BedStatus::Reserved),
+            Some(Condition::Occupied) | None => plain(BedStatus::Unknown),
+        }
+    }
+
+    pub(crate) fn on_leave(&self) -> bool {
+        !self.occupants.is_empty() && self.occupants.iter().all(|occupant| occupant.away)
+    }
+
+    /// The arrivals that contradict each other, in order; none when they do not.
+    pub(crate) fn conflict(&self) -> Vec<&At> {
+        let mut claims: Vec<&At> = self
+            .occupants
+            .iter()
+            .flat_map(|occupant| &occupant.claims)
+            .collect();
+        if self.occupants.len() > 1 {
+            claims.extend(self.occupants.iter().map(|occupant| &occupant.arrived));
+        }
+        claims.sort();
+        claims.dedup();
+        claims
+    }
+}

@@ -1,0 +1,254 @@
+//! The rows that people see: beds, departments, devices, at any moment.
+//!
+//! Every count is counted from the beds as they are at that moment; each bed is counted once, so the eight states
+//! always add up to `beds`. An age is the time since the newest event that a row rests on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wardline_model::api::{BedRow, DepartmentRow, DeviceRow};
+use wardline_model::capacity::BedStatus;
+use wardline_model::time::rfc3339;
+
+use super::bed::{Bed, BedState};
+use super::board::department;
+use super::outcome::Touched;
+use super::visit::{Slot, remark};
+use super::{Coverage, Ledger, View};
+
+impl Ledger {
+    /// What was known at a moment: the facts that an agent had received by then, folded anew.
+    pub fn known(&self, known_ms: i64) -> Self {
+        let mut then = Self::new(self.rules.beds.clone(), self.rules.policy.clone());
+        let mut events: Vec<_> = self
+            .seen
+            .iter()
+            .filter(|event| event.received_ms <= known_ms)
+            .collect();
+        // In order, so that almost every event is one step.
+        events.sort_by_key(|event| (event.event_ms, event.recorded_ms));
+        for event in events {
+            then.insert(event, &mut Touched::default());
+        }
+        then
+    }
+
+    /// Asks the ledger as it was known at the view's moment.
+    pub(crate) fn as_known<R>(&self, view: View, ask: impl FnOnce(&Self) -> R) -> R {
+        match view.known_ms {
+            Some(known_ms) => ask(&self.known(known_ms)),
+            None => ask(self),
+        }
+    }
+
+    /// All beds, by name.
+    pub fn beds(&self, view: View) -> Vec<BedRow> {
+        self.as_known(view, |ledger| {
+            let beds = ledger.board.beds.iter().filter(|(_, bed)| bed.exists());
+            beds.map(|(name, bed)| ledger.bed_row(name, bed, view.at_ms))
+                .collect()
+        })
+    }
+
+    /// One bed; `None` for a bed that neither the list nor an event names.
+    pub fn bed(&self, name: &str, view: View) -> Option<BedRow> {
+        self.as_known(view, |ledger| {
+            let (name, bed) = ledger
+                .board
+                .beds
+                .get_key_value(name)
+                .filter(|(_, bed)| bed.exists())?;
+            Some(ledger.bed_row(name, bed, view.at_ms))
+        })
+    }
+
+    fn bed_row(&self, name: &Arc<str>, bed: &Bed, at_ms: i64) -> BedRow {
+        let state = bed.at(at_ms);
+        let newest_ms = self.newest_ms(&state, at_ms);
+        BedRow {
+            bed: name.to_string(),
+            department: bed.department.to_string(),
+            class: bed.class,
+            staffed: bed.staffed,
+            status: state.shown.status,
+            reason: state.shown.reason.map(str::to_owned),
+            on_leave: state.on_leave(),
+            since: state.since_ms.map(rfc3339),
+            age_s: newest_ms.map(|ms| seconds(at_ms, ms)),
+            listed: bed.listed,
+            flags: flags(&state),
+            conflict: state
+                .conflict()
+                .iter()
+                .map(|at| at.event.id.to_string())
+                .collect(),
+        }
+    }
+
+    /// The newest event that a bed's state rests on: what happened to the bed, and the last word on who is in it.
+    fn newest_ms(&self, state: &BedState, at_ms: i64) -> Option<i64> {
+        let of_visits = state.occupants.iter().filter_map(|occupant| {
+            let group = self.groups.get(self.group_of.get(&occupant.visit)?)?;
+            group.newest_ms(at_ms)
+        });
+        of_visits.chain(state.newest_ms).max()
+    }
+
+    /// All departments, by name: those of the list, and those that events name.
+    pub fn departments(&self, view: View, coverage: Coverage<'_>) -> Vec<DepartmentRow> {
+        let rows = self.as_known(view, |ledger| ledger.count(view.at_ms));
+        rows.into_iter()
+            .map(|(name, count)| {
+                let coverage = coverage(&name);
+                count.row(name, view.at_ms, coverage)
+            })
+            .collect()
+    }
+
+    fn count(&self, at_ms: i64) -> BTreeMap<String, Count> {
+        let mut rows: BTreeMap<String, Count> = BTreeMap::new();
+        for name in self.rules.beds.departments() {
+            rows.insert(name.to_string(), Count::default());
+        }
+        let mut bed_of: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+        for bed in self.board.beds.values().filter(|bed| bed.exists()) {
+            let state = bed.at(at_ms);
+            for occupant in &state.occupants {
+                bed_of
+                    .entry(occupant.visit.clone())
+                    .or_insert_with(|| bed.department.clone());
+            }
+            let newest_ms = self.newest_ms(&state, at_ms);
+            match rows.get_mut(&*bed.department) {
+                Some(count) => count.bed(bed, &state, newest_ms),
+                None => rows
+                    .entry(bed.department.to_string())
+                    .or_default()
+                    .bed(bed, &state, newest_ms),
+            }
+        }
+        self.count_pending(at_ms, &bed_of, &mut rows);
+        rows
+    }
+
+    fn count_pending(
+        &self,
+        at_ms: i64,
+        bed_of: &BTreeMap<Arc<str>, Arc<str>>,
+        rows: &mut BTreeMap<String, Count>,
+    ) {
+        for (at, pending) in self.board.pending(at_ms) {
+            if pending.slot != Slot::Discharge
+                && let Some(name) = pending
+                    .place
+                    .as_ref()
+                    .and_then(|place| department(&self.rules, place))
+            {
+                let count = rows.entry(name).or_default();
+                count.row.pending_in += 1;
+                count.newest_ms = count.newest_ms.max(Some(at.ms));
+            }
+            if pending.slot != Slot::Admission
+                && let Some(name) = bed_of.get(&pending.visit)
+            {
+                let count = rows.entry(name.to_string()).or_default();
+                count.row.pending_out += 1;
+                count.newest_ms = count.newest_ms.max(Some(at.ms));
+            }
+        }
+    }
+
+    /// All devices, by name.
+    pub fn devices(&self, now_ms: i64) -> Vec<DeviceRow> {
+        let rows = self.devices.iter().map(|((_, name), device)| {
+            let state = device.state();
+            DeviceRow {
+                device: name.to_string(),
+                department: self
+                    .rules
+                    .beds
+                    .spelling(device.department().unwrap_or_default())
+                    .to_owned(),
+                kind: device.kind().map(str::to_owned),
+                state: state.map(|(state, _)| state),
+                #[allow(clippy::cast_precision_loss)]
+                battery: device.battery().map(|charge| charge as f64 / 1000.0),
+                location: device.location().map(ToString::to_string),
+                since: state.map(|(_, since_ms)| rfc3339(since_ms)),
+                age_s: device.newest_ms().map(|ms| seconds(now_ms, ms)),
+                silent: device.heard_ms().is_none_or(|heard_ms| {
+                    now_ms.saturating_sub(heard_ms) > self.rules.policy.device_silent_ms
+                }),
+            }
+        });
+        let mut rows: Vec<DeviceRow> = rows.collect();
+        rows.sort_by(|a, b| a.device.cmp(&b.device));
+        rows
+    }
+}
+
+/// A department while it is counted.
+#[derive(Default)]
+struct Count {
+    row: DepartmentRow,
+    newest_ms: Option<i64>,
+    dirty_since_ms: Option<i64>,
+}
+
+impl Count {
+    fn bed(&mut self, bed: &Bed, state: &BedState, newest_ms: Option<i64>) {
+        let row = &mut self.row;
+        row.beds += 1;
+        row.staffed += u32::from(bed.staffed);
+        row.on_leave += u32::from(state.on_leave());
+        row.conflicts += u32::from(!state.conflict().is_empty());
+        *match state.shown.status {
+            BedStatus::Occupied => &mut row.occupied,
+            BedStatus::Available => &mut row.available,
+            BedStatus::Reserved => &mut row.reserved,
+            BedStatus::Dirty => &mut row.dirty,
+            BedStatus::Cleaning => &mut row.cleaning,
+            BedStatus::Blocked => &mut row.blocked,
+            BedStatus::Closed => &mut row.closed,
+            BedStatus::Unknown => &mut row.unknown,
+        } += 1;
+        self.newest_ms = self.newest_ms.max(newest_ms);
+        if let (BedStatus::Dirty, Some(since_ms)) = (state.shown.status, state.since_ms) {
+            self.dirty_since_ms = Some(
+                self.dirty_since_ms
+                    .map_or(since_ms, |known| known.min(since_ms)),
+            );
+        }
+    }
+
+    fn row(self, department: String, at_ms: i64, coverage: Option<f64>) -> DepartmentRow {
+        let row = self.row;
+        DepartmentRow {
+            department,
+            occupancy: (row.staffed > 0).then(|| f64::from(row.occupied) / f64::from(row.staffed)),
+            oldest_dirty_s: self.dirty_since_ms.map(|ms| seconds(at_ms, ms)),
+            age_s: self.newest_ms.map(|ms| seconds(at_ms, ms)),
+            coverage,
+            ..row
+        }
+    }
+}
+
+fn flags(state: &BedState) -> Vec<String> {
+    let mut flags: Vec<String> = Vec::new();
+    for occupant in &state.occupants {
+        let words = remark::WORDS
+            .iter()
+            .filter(|(bit, _)| occupant.remarks & bit != 0);
+        flags.extend(words.map(|(_, word)| (*word).to_owned()));
+        flags.extend(occupant.arrived.event.flags.iter().map(ToString::to_string));
+    }
+    flags.sort();
+    flags.dedup();
+    flags
+}
+
+/// Whole seconds from then to now, never less than none: a source's clock may run ahead.
+fn seconds(now_ms: i64, then_ms: i64) -> i64 {
+    now_ms.saturating_sub(then_ms).max(0) / 1000
+}

@@ -1,0 +1,171 @@
+//! One line that stands for the whole state: equal digests, equal states.
+//!
+//! Canonical text over everything a view can show, in the order of names and events, through FNV-1a with 128 bits.
+//! It is a comparison of two honest computations, not a defence against a forger.
+
+use std::fmt::{self, Write};
+
+use super::Ledger;
+use super::bed::Point;
+use super::event::At;
+use super::visit::{Effect, Slot, What};
+
+const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+struct Hash(u128);
+
+impl Write for Hash {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(PRIME);
+        }
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// Equal digests mean equal states, whatever order the facts came in.
+    pub fn digest(&self) -> String {
+        let mut hash = Hash(OFFSET);
+        // Writing into a hash cannot fail.
+        self.canonical(&mut hash).ok();
+        format!("{:032x}", hash.0)
+    }
+
+    /// The state as text, for people who look for the difference between two digests.
+    pub fn canonical_text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail.
+        self.canonical(&mut text).ok();
+        text
+    }
+
+    fn canonical(&self, out: &mut impl Write) -> fmt::Result {
+        for (name, group) in &self.group_of {
+            if let Some(group) = self.groups.get(group) {
+                self.visit_text(out, name, group)?;
+            }
+        }
+        for (name, bed) in self.board.beds.iter().filter(|(_, bed)| bed.exists()) {
+            writeln!(
+                out,
+                "bed {name} {} {}",
+                bed.department,
+                bed.tip().shown.status
+            )?;
+            for ((at, n), point) in &bed.points {
+                write!(out, " {} {} ", Moment(at), n)?;
+                match point {
+                    Point::Condition(condition) => {
+                        writeln!(out, "condition {}", condition.as_str())?
+                    }
+                    Point::Visit(effect) => writeln!(out, "{}", Text(effect))?,
+                }
+            }
+        }
+        for (at, pending) in self.board.pending(i64::MAX) {
+            let place = pending.place.as_ref().map_or("", |place| &place.name);
+            writeln!(
+                out,
+                "pending {} {} {} {place}",
+                Moment(at),
+                pending.visit,
+                slot(pending.slot)
+            )?;
+        }
+        for ((site, name), device) in &self.devices {
+            writeln!(
+                out,
+                "device {site}/{name} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                device.state(),
+                device.battery(),
+                device.location(),
+                device.kind(),
+                device.department(),
+                device.heard_ms(),
+                device.newest_ms(),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn visit_text(
+        &self,
+        out: &mut impl Write,
+        name: &str,
+        group: &super::group::Group,
+    ) -> fmt::Result {
+        let Some(state) = group.state(name) else {
+            return Ok(());
+        };
+        write!(
+            out,
+            "visit {name} {} away={}",
+            state.status.as_str(),
+            state.away
+        )?;
+        for held in &state.held {
+            write!(out, " in {}@{}", held.bed, Moment(&held.arrived))?;
+        }
+        writeln!(out)?;
+        for (i, item) in group.items.iter().enumerate() {
+            if *item.event.about != *name {
+                continue;
+            }
+            let waits = group.verdict.waiting.contains(&i);
+            let out_by = group.verdict.is_out(i);
+            writeln!(
+                out,
+                " {} {} out={out_by} waits={waits}",
+                Moment(&At::of(&item.event)),
+                item.event.event_type
+            )?;
+        }
+        Ok(())
+    }
+}
+
+struct Moment<'a>(&'a At);
+
+impl fmt::Display for Moment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0.ms, self.0.event.id)
+    }
+}
+
+struct Text<'a>(&'a Effect);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.0.visit)?;
+        match &self.0.what {
+            What::Arrive { remarks } => write!(f, "arrives {remarks}"),
+            What::Depart => f.write_str("departs"),
+            What::Vacate => f.write_str("vacates"),
+            What::Renamed { from } => write!(f, "was {from}"),
+            What::Away(away) => write!(f, "away={away}"),
+            What::Twice { claims } => {
+                f.write_str("twice")?;
+                claims
+                    .iter()
+                    .try_for_each(|at| write!(f, " {}", Moment(at)))
+            }
+            What::Once => f.write_str("once"),
+            What::Open { slot: opened, .. } => write!(f, "opens {}", slot(*opened)),
+            What::Close {
+                slot: closed,
+                opened,
+                ..
+            } => write!(f, "closes {} of {}", slot(*closed), Moment(opened)),
+        }
+    }
+}
+
+fn slot(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Admission => "admission",
+        Slot::Transfer => "transfer",
+        Slot::Discharge => "discharge",
+    }
+}

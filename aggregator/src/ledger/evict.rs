@@ -1,0 +1,182 @@
+//! Bounded memory: what ended before the history is forgotten, in a way that changes no present number.
+//!
+//! A visit goes when it holds no bed, has nothing pending, and all its events are older than the horizon; of a visit
+//! that ended, the event that ended it stays a while longer, so that a late update finds it ended instead of bringing it
+//! back. Nothing goes that a bed's condition still rests on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Ledger;
+use super::bed::Point;
+use super::event::{At, Event, Spot};
+use super::group::{Change, Group};
+use super::kind::Kind;
+use super::outcome::Touched;
+use super::visit::{Slot, Status};
+
+impl Group {
+    /// Whether nothing is left of it but the event that ended it, and who was merged into whom.
+    pub(crate) fn is_remnant(&self, horizon_ms: i64) -> bool {
+        self.newest_of_all_ms() < horizon_ms
+            && self.ender().is_some_and(|ender| {
+                self.items
+                    .iter()
+                    .enumerate()
+                    .all(|(i, item)| i == ender || item.event.kind == Kind::Merge)
+            })
+    }
+
+    fn newest_of_all_ms(&self) -> i64 {
+        let newest = |event: &Event| event.event_ms.max(event.recorded_ms);
+        self.items
+            .iter()
+            .map(|item| newest(&item.event))
+            .max()
+            .unwrap_or(i64::MIN)
+    }
+
+    fn can_go(&self, horizon_ms: i64) -> bool {
+        let idle = self.fold.states.iter().all(|state| {
+            let pending = [Slot::Admission, Slot::Transfer, Slot::Discharge];
+            state.held.is_empty()
+                && (state.status == Status::Ended
+                    || pending.iter().all(|slot| state.slot(*slot).is_none()))
+        });
+        idle && self.newest_of_all_ms() < horizon_ms
+    }
+}
+
+impl Ledger {
+    /// Forgets what ended before the horizon, and says which facts to delete from storage.
+    pub fn evict(&mut self, horizon_ms: i64) -> Vec<String> {
+        self.resume(horizon_ms);
+        let supports = self.supports(horizon_ms);
+        let mut gone: Vec<Arc<Event>> = Vec::new();
+        let candidates: Vec<u64> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.can_go(horizon_ms))
+            .filter(|(_, group)| {
+                !group
+                    .items
+                    .iter()
+                    .any(|item| supports.contains(&At::of(&item.event)))
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in candidates {
+            self.evict_group(id, horizon_ms, &mut gone);
+        }
+        self.evict_conditions(horizon_ms, &supports, &mut gone);
+        for event in &gone {
+            self.seen.remove(event);
+        }
+        let mut keys: Vec<String> = gone.iter().map(|event| event.storage_key()).collect();
+        keys.extend(self.evict_devices(horizon_ms));
+        self.board.refresh();
+        self.board
+            .beds
+            .retain(|_, bed| bed.exists() || !bed.mentions.is_empty());
+        drop(gone);
+        self.names.tidy();
+        keys
+    }
+
+    /// The events that the condition of a bed rests on, as it is at the horizon.
+    fn supports(&self, horizon_ms: i64) -> BTreeSet<At> {
+        let beds = self.board.beds.values();
+        beds.filter_map(|bed| bed.at(horizon_ms.saturating_sub(1)).condition_at.clone())
+            .map(|at| At::of(&at.event))
+            .collect()
+    }
+
+    fn evict_group(&mut self, id: u64, horizon_ms: i64, gone: &mut Vec<Arc<Event>>) {
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let forgotten = horizon_ms.saturating_sub(self.rules.policy.ended_kept_ms);
+        let ender = group.ender();
+        let keep_ender = ender.is_some() && group.newest_of_all_ms() >= forgotten;
+        if keep_ender && group.is_remnant(horizon_ms) {
+            return;
+        }
+        for item in &group.items {
+            for bed in [&item.event.active, &item.event.reserved]
+                .into_iter()
+                .flatten()
+                .filter_map(Spot::bed)
+            {
+                if let Some(bed) = self.board.beds.get_mut(bed) {
+                    bed.mentions.remove(&item.event.about);
+                }
+            }
+        }
+        let change = if keep_ender {
+            group.retain(&self.rules, |i, event| {
+                let keep = Some(i) == ender || event.kind == Kind::Merge;
+                if !keep {
+                    gone.push(event.clone());
+                }
+                keep
+            })
+        } else {
+            gone.extend(group.items.iter().map(|item| item.event.clone()));
+            Change {
+                removed: std::mem::take(&mut group.fold.effects),
+                added: Vec::new(),
+            }
+        };
+        if !keep_ender {
+            for name in &group.names {
+                self.group_of.remove(name);
+            }
+            self.groups.remove(&id);
+        }
+        self.board
+            .change(&self.rules, change, &mut Touched::default());
+    }
+
+    fn evict_conditions(
+        &mut self,
+        horizon_ms: i64,
+        supports: &BTreeSet<At>,
+        gone: &mut Vec<Arc<Event>>,
+    ) {
+        let mut old: Vec<At> = Vec::new();
+        for bed in self.board.beds.values() {
+            let points = bed
+                .points
+                .iter()
+                .take_while(|((at, _), _)| at.ms < horizon_ms);
+            old.extend(
+                points
+                    .filter(|((at, _), point)| {
+                        matches!(point, Point::Condition(_)) && !supports.contains(at)
+                    })
+                    .map(|((at, _), _)| at.clone()),
+            );
+        }
+        for at in old {
+            self.board
+                .take_condition(&self.rules, &at, &mut Touched::default());
+            gone.push(at.event);
+        }
+    }
+
+    fn evict_devices(&mut self, horizon_ms: i64) -> Vec<String> {
+        let mut keys = Vec::new();
+        self.devices.retain(|_, device| {
+            let newest = device.heard_ms().max(device.newest_ms());
+            let keep = newest.is_some_and(|newest| newest >= horizon_ms);
+            if !keep {
+                keys.extend(device.facts().iter().map(|fact| fact.key()));
+            }
+            keep
+        });
+        self.device_facts = self
+            .device_facts
+            .saturating_sub(u64::try_from(keys.len()).unwrap_or(u64::MAX));
+        keys
+    }
+}

@@ -1,0 +1,200 @@
+//! Visits that merges join, with all their events: what is folded together.
+//!
+//! Almost every group is one visit. A new event that comes after everything known, and that no cancel reaches, is one
+//! step of the fold; anything else folds the group again. Both give the same, and only what differs from before is
+//! handed on to the beds.
+
+use std::sync::Arc;
+
+use super::cancel::{Verdict, judge};
+use super::event::{At, Event};
+use super::kind::Kind;
+use super::visit::{Effect, Fold, Rules, Status, VisitState};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) event: Arc<Event>,
+    pub(crate) member: usize,
+    /// The member that a merge ends.
+    pub(crate) other: Option<usize>,
+}
+
+#[derive(Default)]
+pub(crate) struct Group {
+    pub(crate) names: Vec<Arc<str>>,
+    /// In event order.
+    pub(crate) items: Vec<Item>,
+    pub(crate) verdict: Verdict,
+    pub(crate) fold: Fold,
+}
+
+/// What a change of a group does to the beds: first `removed` from the last one on, then `added`.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) removed: Vec<Effect>,
+    pub(crate) added: Vec<Effect>,
+}
+
+/// Folds events and what cancels do, in order; `until` leaves out what cancels do from there on.
+pub(crate) fn run(
+    rules: &Rules,
+    names: &[Arc<str>],
+    items: &[Item],
+    verdict: &Verdict,
+    until: Option<&At>,
+) -> Fold {
+    let mut fold = Fold::new(names);
+    let mut synths = verdict
+        .synths
+        .iter()
+        .filter(|synth| until.is_none_or(|until| synth.at < *until))
+        .peekable();
+    for (i, item) in items.iter().enumerate() {
+        if synths.peek().is_some() {
+            let at = At::of(&item.event);
+            while let Some(synth) = synths.next_if(|synth| synth.at < at) {
+                fold.settle(synth);
+            }
+        }
+        if !verdict.is_out(i) {
+            fold.event(rules, &item.event, item.member, item.other);
+        }
+    }
+    for synth in synths {
+        fold.settle(synth);
+    }
+    fold
+}
+
+impl Group {
+    /// The index of a visit, which becomes a member if it is not one yet.
+    fn member(&mut self, name: &Arc<str>) -> usize {
+        if let Some(known) = self.names.iter().position(|have| have == name) {
+            return known;
+        }
+        self.names.push(name.clone());
+        self.names.len() - 1
+    }
+
+    fn place(&mut self, event: &Arc<Event>) -> (usize, bool) {
+        let members = self.names.len();
+        let item = Item {
+            event: event.clone(),
+            member: self.member(&event.about),
+            other: match (event.kind, event.merged.clone()) {
+                (Kind::Merge, Some(merged)) => Some(self.member(&merged)),
+                _ => None,
+            },
+        };
+        let at = At::of(event);
+        let place = match self.items.last() {
+            Some(last) if At::of(&last.event) > at => {
+                self.items.partition_point(|have| At::of(&have.event) < at)
+            }
+            _ => self.items.len(),
+        };
+        let last = place == self.items.len();
+        self.items.insert(place, item);
+        (place, last && members == self.names.len())
+    }
+
+    pub(crate) fn insert(&mut self, rules: &Rules, event: &Arc<Event>) -> Change {
+        let first = self.items.is_empty();
+        let (place, appended) = self.place(event);
+        let in_reach = self
+            .verdict
+            .frontier_ms
+            .is_some_and(|frontier| event.event_ms <= frontier);
+        if first || !appended || in_reach || event.kind.is_cancel() || event.kind == Kind::Merge {
+            return self.refold(rules);
+        }
+        let before = self.fold.effects.len();
+        let member = self.items.get(place).map_or(0, |item| item.member);
+        self.fold.event(rules, event, member, None);
+        self.verdict.out.push(None);
+        self.verdict.used.push(None);
+        Change {
+            removed: Vec::new(),
+            added: self.fold.effects.iter().skip(before).cloned().collect(),
+        }
+    }
+
+    /// Takes all events of another group in; the other one's effects are void then.
+    pub(crate) fn absorb(&mut self, other: Self) -> Vec<Effect> {
+        for item in &other.items {
+            self.place(&item.event);
+        }
+        other.fold.effects
+    }
+
+    /// Keeps the events that `keep` says.
+    pub(crate) fn retain(
+        &mut self,
+        rules: &Rules,
+        mut keep: impl FnMut(usize, &Arc<Event>) -> bool,
+    ) -> Change {
+        let mut i = 0;
+        self.items.retain(|item| {
+            i += 1;
+            keep(i - 1, &item.event)
+        });
+        self.refold(rules)
+    }
+
+    pub(crate) fn refold(&mut self, rules: &Rules) -> Change {
+        self.verdict = judge(rules, &self.names, &self.items);
+        let fold = run(rules, &self.names, &self.items, &self.verdict, None);
+        let old = std::mem::replace(&mut self.fold, fold);
+        let same = old
+            .effects
+            .iter()
+            .zip(&self.fold.effects)
+            .take_while(|(old, new)| old == new)
+            .count();
+        Change {
+            removed: old.effects.into_iter().skip(same).collect(),
+            added: self.fold.effects.iter().skip(same).cloned().collect(),
+        }
+    }
+
+    pub(crate) fn state(&self, name: &str) -> Option<&VisitState> {
+        let member = self.names.iter().position(|have| **have == *name)?;
+        self.fold.state(member)
+    }
+
+    /// Event time of the newest event up to a moment that counts.
+    pub(crate) fn newest_ms(&self, at_ms: i64) -> Option<i64> {
+        let end = self
+            .items
+            .partition_point(|item| item.event.event_ms <= at_ms);
+        let upto = self.items.iter().enumerate().take(end).rev();
+        upto.filter(|(i, item)| !self.verdict.is_out(*i) && !item.event.kind.is_cancel())
+            .map(|(_, item)| item.event.event_ms)
+            .next()
+    }
+
+    /// The event that ended the visit for good, if it is ended.
+    pub(crate) fn ender(&self) -> Option<usize> {
+        let ended = |member| {
+            self.fold
+                .state(member)
+                .is_some_and(|state: &VisitState| state.status == Status::Ended)
+        };
+        if !(0..self.names.len())
+            .all(|member| self.fold.stands_for(member) != member || ended(member))
+        {
+            return None;
+        }
+        let ends_ms = |event: &Event| match event.kind {
+            Kind::Discharge => Some(event.event_ms),
+            Kind::CancelVisit => Some(event.recorded_ms),
+            _ => None,
+        };
+        let items = self.items.iter().enumerate();
+        items
+            .filter(|(i, _)| !self.verdict.is_out(*i))
+            .filter_map(|(i, item)| ends_ms(&item.event).map(|ms| (ms, i)))
+            .max()
+            .map(|(_, i)| i)
+    }
+}

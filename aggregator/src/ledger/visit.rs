@@ -1,0 +1,581 @@
+//! The fold of a visit: events in order, without those taken out, to a state and to what it does to beds.
+//!
+//! One fold runs over all visits that merges join; each has its own state until the event that merges it. A step
+//! reads nothing but the state and the event, and says what it changed as effects: the beds and the department counts
+//! are folds of those, so no count is ever kept by adding and subtracting.
+
+use std::sync::Arc;
+
+use wardline_model::capacity::BedClass;
+
+use super::bedlist::BedList;
+use super::event::{At, Event, Spot};
+use super::kind::Kind;
+use super::policy::Policy;
+
+/// What the folds look up.
+pub(crate) struct Rules {
+    pub(crate) beds: BedList,
+    pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Status {
+    #[default]
+    Unknown,
+    Planned,
+    Active,
+    Ended,
+}
+
+impl Status {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Planned => "planned",
+            Self::Active => "active",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// What a person should know about how somebody came into a bed.
+pub(crate) mod remark {
+    pub(crate) const ADMISSION_NOT_SEEN: u8 = 1;
+    pub(crate) const PRIOR_DISAGREES: u8 = 2;
+    pub(crate) const CANCEL_NAMES_OTHER_BED: u8 = 4;
+    pub(crate) const MERGED_IN_TWO_BEDS: u8 = 8;
+
+    pub(crate) const WORDS: [(u8, &str); 4] = [
+        (ADMISSION_NOT_SEEN, "admission not seen"),
+        (PRIOR_DISAGREES, "prior location disagrees"),
+        (CANCEL_NAMES_OTHER_BED, "cancel names another bed"),
+        (MERGED_IN_TWO_BEDS, "merged visit in two beds"),
+    ];
+}
+
+/// The three things that can be pending for a visit, one of each at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Slot {
+    Admission,
+    Transfer,
+    Discharge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opened {
+    pub(crate) at: At,
+    pub(crate) n: u32,
+    pub(crate) place: Option<Spot>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) bed: Arc<str>,
+    pub(crate) arrived: At,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct VisitState {
+    pub(crate) status: Status,
+    /// One bed at most, but after a merge of two visits that are in different beds.
+    pub(crate) held: Vec<Held>,
+    pub(crate) away: bool,
+    remarks: u8,
+    admission: Option<Opened>,
+    transfer: Option<Opened>,
+    discharge: Option<Opened>,
+}
+
+impl VisitState {
+    pub(crate) fn slot(&self, slot: Slot) -> Option<&Opened> {
+        match slot {
+            Slot::Admission => self.admission.as_ref(),
+            Slot::Transfer => self.transfer.as_ref(),
+            Slot::Discharge => self.discharge.as_ref(),
+        }
+    }
+
+    fn slot_mut(&mut self, slot: Slot) -> &mut Option<Opened> {
+        match slot {
+            Slot::Admission => &mut self.admission,
+            Slot::Transfer => &mut self.transfer,
+            Slot::Discharge => &mut self.discharge,
+        }
+    }
+
+    fn holds(&self, bed: &str) -> bool {
+        self.held.iter().any(|held| *held.bed == *bed)
+    }
+}
+
+/// What a step did. `bed` is where it shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Effect {
+    pub(crate) at: At,
+    /// Tells the effects of one event apart.
+    pub(crate) n: u32,
+    pub(crate) bed: Option<Arc<str>>,
+    /// The visit, under the name it has after its merges up to now.
+    pub(crate) visit: Arc<str>,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    Arrive {
+        remarks: u8,
+    },
+    /// Leaves the bed behind as somebody who used it.
+    Depart,
+    /// Is not in the bed any more, and left nothing behind: swap, cancel, merge.
+    Vacate,
+    /// The occupant goes on under another visit's name.
+    Renamed {
+        from: Arc<str>,
+    },
+    Away(bool),
+    /// A merge left the visit in several beds; the arrivals that claim them.
+    Twice {
+        claims: Vec<At>,
+    },
+    Once,
+    Open {
+        slot: Slot,
+        place: Option<Spot>,
+    },
+    Close {
+        slot: Slot,
+        place: Option<Spot>,
+        opened: At,
+        opened_n: u32,
+    },
+}
+
+/// What a cancel does at its recorded time, besides taking its target out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// A12 that names another bed than the one before: the visit is there now.
+    MoveTo(Arc<str>),
+    /// A13 that names another bed: active again, there.
+    Reactivate(Arc<str>),
+    /// A11: ended.
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Synth {
+    pub(crate) at: At,
+    pub(crate) member: usize,
+    pub(crate) act: Act,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Depart,
+    Vacate,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Fold {
+    names: Vec<Arc<str>>,
+    /// Which member stands for each member now.
+    stands: Vec<usize>,
+    pub(crate) states: Vec<VisitState>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Fold {
+    pub(crate) fn new(names: &[Arc<str>]) -> Self {
+        Self {
+            names: names.to_vec(),
+            stands: (0..names.len()).collect(),
+            states: vec![VisitState::default(); names.len()],
+            effects: Vec::new(),
+        }
+    }
+
+    /// The member that stands for this one after the merges so far.
+    pub(crate) fn stands_for(&self, member: usize) -> usize {
+        self.stands.get(member).copied().unwrap_or(member)
+    }
+
+    pub(crate) fn state(&self, member: usize) -> Option<&VisitState> {
+        self.states.get(self.stands_for(member))
+    }
+
+    pub(crate) fn event(
+        &mut self,
+        rules: &Rules,
+        event: &Arc<Event>,
+        member: usize,
+        other: Option<usize>,
+    ) {
+        let at = &At::of(event);
+        let m = self.stands_for(member);
+        let bed = event.active.as_ref().and_then(Spot::bed).cloned();
+        match event.kind {
+            Kind::Admit | Kind::ToInpatient => {
+                self.admitted(m);
+                self.activate(at, m);
+                self.go(at, m, bed, How::Depart, 0);
+            }
+            Kind::Register => {
+                self.admitted(m);
+                self.activate(at, m);
+                if let Some(bed) = bed.filter(|bed| is_ed(rules, bed)) {
+                    self.go(at, m, Some(bed), How::Depart, 0);
+                }
+            }
+            Kind::PreAdmit | Kind::PendingAdmit => {
+                self.set_status(m, Status::Planned);
+                self.open(at, m, Slot::Admission, event.active.clone());
+            }
+            Kind::Transfer => {
+                let remarks = self.prior_disagrees(m, event);
+                self.unseen(m, bed.as_ref());
+                self.activate(at, m);
+                self.close(at, m, Slot::Transfer);
+                self.go(at, m, bed, How::Depart, remarks);
+            }
+            Kind::Discharge => self.end(at, m, How::Depart),
+            Kind::ToOutpatient => {
+                self.activate(at, m);
+                self.close(at, m, Slot::Transfer);
+                self.close(at, m, Slot::Discharge);
+                self.go(at, m, None, How::Depart, 0);
+            }
+            Kind::Update => self.update(at, m, bed),
+            Kind::PendingTransfer => self.open(at, m, Slot::Transfer, event.reserved.clone()),
+            Kind::PendingDischarge => self.open(at, m, Slot::Discharge, None),
+            Kind::Swap => {
+                self.unseen(m, bed.as_ref());
+                self.activate(at, m);
+                self.go(at, m, bed, How::Vacate, 0);
+            }
+            Kind::LeaveOut => self.leave(at, m, true),
+            Kind::LeaveBack => {
+                self.leave(at, m, false);
+                self.place_unknown(at, m, bed);
+            }
+            Kind::Merge => self.merge(at, m, other),
+            _ => {}
+        }
+    }
+
+    /// What a cancel does at its recorded time.
+    pub(crate) fn settle(&mut self, synth: &Synth) {
+        let m = self.stands_for(synth.member);
+        let status = self
+            .states
+            .get(m)
+            .map_or(Status::Unknown, |state| state.status);
+        match &synth.act {
+            // Who is gone is not put into a bed by the correction of an earlier transfer.
+            Act::MoveTo(_) if status == Status::Ended => {}
+            Act::MoveTo(bed) | Act::Reactivate(bed) => {
+                self.unseen(m, Some(bed));
+                self.activate(&synth.at, m);
+                self.go(
+                    &synth.at,
+                    m,
+                    Some(bed.clone()),
+                    How::Vacate,
+                    remark::CANCEL_NAMES_OTHER_BED,
+                );
+            }
+            Act::End => self.end(&synth.at, m, How::Vacate),
+        }
+    }
+
+    fn update(&mut self, at: &At, m: usize, bed: Option<Arc<str>>) {
+        match self.states.get(m).map(|state| state.status) {
+            Some(Status::Active) if bed.is_some() => self.go(at, m, bed, How::Depart, 0),
+            Some(Status::Unknown) => self.place_unknown(at, m, bed),
+            _ => {}
+        }
+    }
+
+    /// A visit whose admission nobody saw is active where an event says it is.
+    fn place_unknown(&mut self, at: &At, m: usize, bed: Option<Arc<str>>) {
+        let unknown = self
+            .states
+            .get(m)
+            .is_some_and(|state| state.status == Status::Unknown);
+        if let (true, Some(bed)) = (unknown, bed) {
+            self.unseen(m, Some(&bed));
+            self.activate(at, m);
+            self.go(at, m, Some(bed), How::Depart, 0);
+        }
+    }
+
+    fn admitted(&mut self, m: usize) {
+        if let Some(state) = self.states.get_mut(m) {
+            state.remarks = 0;
+        }
+    }
+
+    fn unseen(&mut self, m: usize, bed: Option<&Arc<str>>) {
+        if let Some(state) = self.states.get_mut(m)
+            && state.status == Status::Unknown
+            && bed.is_some()
+        {
+            state.remarks |= remark::ADMISSION_NOT_SEEN;
+        }
+    }
+
+    /// PV1-6 is not needed; one that names another bed than the known one is worth a look.
+    fn prior_disagrees(&self, m: usize, event: &Event) -> u8 {
+        let (Some(state), Some(prior)) =
+            (self.states.get(m), event.prior.as_ref().and_then(Spot::bed))
+        else {
+            return 0;
+        };
+        let known = state.status == Status::Active;
+        if known && !state.holds(prior) {
+            remark::PRIOR_DISAGREES
+        } else {
+            0
+        }
+    }
+
+    fn set_status(&mut self, m: usize, status: Status) {
+        if let Some(state) = self.states.get_mut(m) {
+            state.status = status;
+        }
+    }
+
+    fn activate(&mut self, at: &At, m: usize) {
+        self.close(at, m, Slot::Admission);
+        self.set_status(m, Status::Active);
+    }
+
+    fn end(&mut self, at: &At, m: usize, how: How) {
+        for slot in [Slot::Admission, Slot::Transfer, Slot::Discharge] {
+            self.close(at, m, slot);
+        }
+        self.set_status(m, Status::Ended);
+        self.go(at, m, None, how, 0);
+        if let Some(state) = self.states.get_mut(m) {
+            state.away = false;
+            state.remarks = 0;
+        }
+    }
+
+    fn leave(&mut self, at: &At, m: usize, away: bool) {
+        let Some(state) = self.states.get_mut(m) else {
+            return;
+        };
+        if state.away == away {
+            return;
+        }
+        state.away = away;
+        let beds: Vec<Arc<str>> = state.held.iter().map(|held| held.bed.clone()).collect();
+        for bed in beds {
+            self.emit(at, Some(bed), m, What::Away(away));
+        }
+    }
+
+    /// Puts a visit into a bed, or into none. Naming a bed it has moves nobody.
+    fn go(&mut self, at: &At, m: usize, bed: Option<Arc<str>>, how: How, remarks: u8) {
+        let Some(state) = self.states.get_mut(m) else {
+            return;
+        };
+        let stays = bed.as_ref().is_some_and(|bed| state.holds(bed));
+        if stays && state.held.len() == 1 {
+            return;
+        }
+        let (away, remarks) = (state.away, state.remarks | remarks);
+        for left in std::mem::take(&mut state.held) {
+            if stays && bed.as_ref() == Some(&left.bed) {
+                self.emit(at, Some(left.bed.clone()), m, What::Once);
+                self.hold(m, left);
+            } else if stays || how == How::Vacate {
+                // An event that names one of two beds says that the other one was a mistake.
+                self.emit(at, Some(left.bed), m, What::Vacate);
+            } else {
+                self.emit(at, Some(left.bed), m, What::Depart);
+            }
+        }
+        if let Some(bed) = bed.filter(|_| !stays) {
+            self.emit(at, Some(bed.clone()), m, What::Arrive { remarks });
+            if away {
+                self.emit(at, Some(bed.clone()), m, What::Away(true));
+            }
+            self.hold(
+                m,
+                Held {
+                    bed,
+                    arrived: at.clone(),
+                },
+            );
+        }
+    }
+
+    fn hold(&mut self, m: usize, held: Held) {
+        if let Some(state) = self.states.get_mut(m) {
+            state.held.push(held);
+        }
+    }
+
+    fn open(&mut self, at: &At, m: usize, slot: Slot, place: Option<Spot>) {
+        self.close(at, m, slot);
+        let bed = place.as_ref().and_then(Spot::bed).cloned();
+        let n = self.emit(
+            at,
+            bed,
+            m,
+            What::Open {
+                slot,
+                place: place.clone(),
+            },
+        );
+        if let Some(state) = self.states.get_mut(m) {
+            *state.slot_mut(slot) = Some(Opened {
+                at: at.clone(),
+                n,
+                place,
+            });
+        }
+    }
+
+    fn close(&mut self, at: &At, m: usize, slot: Slot) {
+        let Some(opened) = self
+            .states
+            .get_mut(m)
+            .and_then(|state| state.slot_mut(slot).take())
+        else {
+            return;
+        };
+        let bed = opened.place.as_ref().and_then(Spot::bed).cloned();
+        let what = What::Close {
+            slot,
+            place: opened.place,
+            opened: opened.at,
+            opened_n: opened.n,
+        };
+        self.emit(at, bed, m, what);
+    }
+
+    fn emit(&mut self, at: &At, bed: Option<Arc<str>>, m: usize, what: What) -> u32 {
+        let n = match self.effects.last() {
+            Some(last) if last.at == *at => last.n + 1,
+            _ => 0,
+        };
+        if let Some(visit) = self.names.get(m).cloned() {
+            self.effects.push(Effect {
+                at: at.clone(),
+                n,
+                bed,
+                visit,
+                what,
+            });
+        }
+        n
+    }
+
+    /// The other visit goes on as this one.
+    fn merge(&mut self, at: &At, m: usize, other: Option<usize>) {
+        let Some(o) = other
+            .map(|other| self.stands_for(other))
+            .filter(|o| *o != m)
+        else {
+            return;
+        };
+        let (Some(gone), Some(from)) = (
+            self.states.get_mut(o).map(std::mem::take),
+            self.names.get(o).cloned(),
+        ) else {
+            return;
+        };
+        for stands in &mut self.stands {
+            if *stands == o {
+                *stands = m;
+            }
+        }
+        self.merge_beds(at, m, &gone, &from);
+        for slot in [Slot::Admission, Slot::Transfer, Slot::Discharge] {
+            self.merge_slot(at, m, o, slot, gone.slot(slot).cloned());
+        }
+        let Some(state) = self.states.get_mut(m) else {
+            return;
+        };
+        state.remarks |= gone.remarks;
+        let rank = |status| match status {
+            Status::Active => 3,
+            Status::Planned => 2,
+            Status::Ended => 1,
+            Status::Unknown => 0,
+        };
+        if rank(gone.status) > rank(state.status) {
+            state.status = gone.status;
+        }
+        if state.status == Status::Active {
+            self.close(at, m, Slot::Admission);
+        }
+    }
+
+    fn merge_beds(&mut self, at: &At, m: usize, gone: &VisitState, from: &Arc<str>) {
+        for held in &gone.held {
+            let both = self
+                .states
+                .get(m)
+                .is_some_and(|state| state.holds(&held.bed));
+            if both {
+                // Two numbers for one patient in one bed: one occupant, not two.
+                let visit = from.clone();
+                self.emit(at, Some(held.bed.clone()), m, What::Vacate);
+                if let Some(last) = self.effects.last_mut() {
+                    last.visit = visit;
+                }
+            } else {
+                self.emit(
+                    at,
+                    Some(held.bed.clone()),
+                    m,
+                    What::Renamed { from: from.clone() },
+                );
+                self.hold(m, held.clone());
+            }
+        }
+        let Some(state) = self.states.get_mut(m) else {
+            return;
+        };
+        let away = state.away || gone.away;
+        state.away = away;
+        let held = state.held.clone();
+        for one in &held {
+            if away {
+                self.emit(at, Some(one.bed.clone()), m, What::Away(true));
+            }
+            if held.len() > 1 {
+                let claims = held.iter().map(|held| held.arrived.clone()).collect();
+                self.emit(at, Some(one.bed.clone()), m, What::Twice { claims });
+            }
+        }
+    }
+
+    /// The newer of two pending events of one sort stays open.
+    fn merge_slot(&mut self, at: &At, m: usize, o: usize, slot: Slot, gone: Option<Opened>) {
+        let Some(gone) = gone else { return };
+        let newer = match self.states.get(m).and_then(|state| state.slot(slot)) {
+            Some(own) => (&gone.at, gone.n) > (&own.at, own.n),
+            None => true,
+        };
+        let place = gone.place.clone();
+        if let Some(state) = self.states.get_mut(o) {
+            *state.slot_mut(slot) = Some(gone);
+        }
+        self.close(at, o, slot);
+        if newer {
+            self.open(at, m, slot, place);
+        }
+    }
+}
+
+fn is_ed(rules: &Rules, bed: &str) -> bool {
+    rules
+        .beds
+        .get(bed)
+        .is_some_and(|listed| listed.class == BedClass::Ed)
+}
