@@ -220,7 +220,7 @@ mod tests {
         for (from, to, word) in [
             ("version = 1", "version = \"x\"", "version"),
             ("name = \"devices\"", "name = \"De vices\"", "name"),
-            ("{metric}", "{thing}", "thing"),
+            ("/{metric}\"", "/{thing}\"", "thing"),
             ("ts = \"$.ts\"", "ts = \"ts\"", "ts"),
             ("unit = \"%\"\nmin", "min", "battery"),
             (

@@ -57,7 +57,8 @@ fn step(rest: &str) -> Option<(Step, &str)> {
     if let Some(rest) = rest.strip_prefix('.') {
         let end = rest.find(['.', '[']).unwrap_or(rest.len());
         let (name, tail) = rest.split_at_checked(end)?;
-        return (!name.is_empty()).then(|| (Step::Member(name.to_owned()), tail));
+        let usable = !name.is_empty() && !name.contains(']');
+        return usable.then(|| (Step::Member(name.to_owned()), tail));
     }
     let (index, tail) = rest.strip_prefix('[')?.split_once(']')?;
     Some((Step::Index(index.parse().ok()?), tail))
