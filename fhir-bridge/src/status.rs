@@ -1,5 +1,5 @@
 //! What agents and the bridge say about themselves, on its way to the log topic `status` (docs/specs/ingest.md
-//! I23 to I25): key = agent name, or `bridge`; newest wins.
+//! I23, I24): key = agent name, or `bridge`; newest wins.
 //!
 //! `Board` is where the parts of the bridge leave what they know; `run` writes what changed, no more often than
 //! somebody can look. Nothing here holds up ingest: a status that could not be written is written later.

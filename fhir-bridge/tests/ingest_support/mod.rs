@@ -1,5 +1,14 @@
 //! What the ingest tests share: frames whose events name their own number, and a log that says what it holds.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+pub mod client;
+pub mod faulty;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -141,6 +150,21 @@ pub async fn until<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> 
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = check().await {
+            return found;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "waited too long for: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The same for a check that does not wait itself.
+pub async fn until_now<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = check() {
             return found;
         }
         assert!(
