@@ -97,7 +97,7 @@ pub(super) async fn l50_compaction_keeps_the_newest(log: &SharedLog) -> Verdict 
     reader.next(1, PATIENCE).await?;
 
     let deadline = Instant::now() + PATIENCE;
-    let mut fill = 0;
+    let mut fill = 0_u64;
     loop {
         log.maintain().await?;
         let of_beds: Vec<_> = read_all(log, "t", 0, 0)

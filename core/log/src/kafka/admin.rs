@@ -9,15 +9,13 @@ use rdkafka::admin::{
 };
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::Producer as _;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Instant, sleep};
 
-use super::{KafkaLog, REQUEST_TIMEOUT, blocking, error};
+use super::{KafkaLog, LOOK_AGAIN, REQUEST_TIMEOUT, blocking, error};
 use crate::limits::TOMBSTONE_GRACE_MS;
 use crate::{Cleanup, CleanupKind, LogError, TopicInfo, TopicSpec};
 
 const POLICY: &str = "cleanup.policy";
-/// How often a new topic is looked for until its partitions have leaders.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The cluster as its metadata shows it.
 struct Seen {

@@ -54,6 +54,22 @@ pub(super) fn of_code(doing: &'static str, topic: &str, code: Code) -> LogError 
     }
 }
 
+/// Whether a partition is between two leaders, as right after its topic was made.
+pub(super) fn leader_moves(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::UnknownTopicOrPartition
+                | Code::UnknownPartition
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::ReplicaNotAvailable
+        )
+    )
+}
+
 /// An offset as Kafka counts it; negative ones have special meanings that do not occur in answers.
 pub(super) fn offset(offset: i64) -> u64 {
     u64::try_from(offset).unwrap_or(0)

@@ -23,6 +23,7 @@ use rdkafka::admin::AdminClient;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep};
 
 use config::Context;
 use reader::KafkaReader;
@@ -38,6 +39,8 @@ use crate::{
 
 type Producer = FutureProducer<Context>;
 
+/// How often something that is on its way is looked for.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_millis(KAFKA_REQUEST_TIMEOUT_MS);
 
 /// The Kafka engine.
@@ -108,17 +111,24 @@ impl KafkaLog {
         topics.remove(topic);
     }
 
-    /// Oldest and next offset of a partition.
+    /// Oldest and next offset of a partition. Waits while the partition's leader is changing.
     async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-        let (producer, full, name) = (self.producer.clone(), self.full(topic), topic.to_owned());
         let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        blocking(move || {
-            let client = producer.client();
-            let marks = client.fetch_watermarks(&full, number, REQUEST_TIMEOUT);
-            marks.map_err(|error| error::during("read offsets", &name, &error))
-        })
-        .await
-        .map(|(low, high)| (error::offset(low), error::offset(high)))
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        loop {
+            let (producer, full) = (self.producer.clone(), self.full(topic));
+            let marks = blocking(move || {
+                let client = producer.client();
+                Ok(client.fetch_watermarks(&full, number, REQUEST_TIMEOUT))
+            });
+            match marks.await? {
+                Ok((low, high)) => return Ok((error::offset(low), error::offset(high))),
+                Err(moving) if error::leader_moves(&moving) && Instant::now() < deadline => {
+                    sleep(LOOK_AGAIN).await;
+                }
+                Err(other) => return Err(error::during("read offsets", topic, &other)),
+            }
+        }
     }
 
     /// Hands all records to librdkafka without waiting in between, so that their order is the caller's.
