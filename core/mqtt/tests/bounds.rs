@@ -1,5 +1,7 @@
 //! Everything is bounded (P7): packets, pending bytes, connections, waits.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -120,9 +120,12 @@ async fn m35_rumqttc_sends_again_what_was_not_acknowledged_after_a_reconnect() {
         .publish("t", QoS::ExactlyOnce, false, "exactly")
         .await
         .unwrap();
-    while keeper.state().messages.len() < 6 {
-        timeout(DEADLINE, events.poll()).await.unwrap().unwrap();
+    let mut sent = 0;
+    while sent < 6 {
+        let event = timeout(DEADLINE, events.poll()).await.unwrap().unwrap();
+        sent += u32::from(matches!(event, Event::Outgoing(Outgoing::Publish(_))));
     }
+    until("handed over", || keeper.state().messages.len() == 6).await;
     // Somebody takes the seat; what was handed over is settled, but never acknowledged to the first.
     let mut thief = Raw::open(listener.local_addr()).await;
     thief

@@ -83,6 +83,15 @@ impl Keeper {
         self.state().messages.iter().map(text).collect()
     }
 
+    /// Topics in the order in which they were handed over.
+    pub fn topics(&self) -> Vec<String> {
+        self.state()
+            .messages
+            .iter()
+            .map(|(_, publish)| publish.topic.to_string())
+            .collect()
+    }
+
     pub fn wills(&self) -> usize {
         self.state()
             .messages
