@@ -98,7 +98,9 @@ pub fn common_headers(common: &Common<'_>, id: &EventId, ctx: &SiteContext) -> H
     let mut headers = Headers::with_capacity(16);
     let event_id = id.to_string();
     let time = common.time;
-    let traceparent = ctx.ids.traceparent(&event_id);
+    // All parts of one event share its trace.
+    let whole = event_id.split('.').next().unwrap_or_default();
+    let traceparent = ctx.ids.traceparent(whole);
     let happened = rfc3339_in(time.ms, &ctx.zone);
     let recorded = if common.recorded_ms == time.ms {
         happened.clone()

@@ -135,7 +135,7 @@ impl Work {
             }
             _ => "unknown".to_owned(),
         };
-        let mut headers = self.headers(&id, "frame-damaged", "frame", "R24", detail, "frame");
+        let mut headers = self.headers(&id, "frame-unreadable", "frame", "R24", detail, "frame");
         push(&mut headers, names::RECEIVED, rfc3339(record.time_ms));
         batch.take_damaged(raw_record(record, headers), events, record.time_ms);
     }

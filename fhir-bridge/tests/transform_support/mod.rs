@@ -1,11 +1,14 @@
 //! What the transform's tests share: a site, events as an agent hands them on, and readers of what comes out.
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing
 )]
+
+pub mod site_log;
 
 use std::collections::BTreeMap;
 
