@@ -60,7 +60,7 @@ pub struct Publish {
     pub retain: bool,
     /// The duplicate flag as sent.
     pub dup: bool,
-    /// `Some` for QoS 1 and 2. For QoS 2 it is to be stored with the message until [`Handler::release`].
+    /// `Some` for QoS 1 and 2, except for a will. For QoS 2 it is to be stored with the message until [`Handler::release`].
     pub packet_id: Option<u16>,
     /// The message is the client's will.
     pub will: bool,

@@ -4,11 +4,11 @@
 //! leaves only after the [`Handler`] said that the message is where it has to be (promise P1), so the listener
 //! itself keeps no message: it decodes, checks, hands over in batches, and answers in order.
 //!
-//! The rules it keeps are numbered in `docs/specs/mqtt-listener.md` (M1 to M40); tests cite them by number.
+//! The rules it keeps are numbered in `docs/specs/mqtt-listener.md` (M1 to M35); tests cite them by number.
 //!
-//! Rooms: [`wire`] turns bytes into packets within limits and back; [`session`] is the QoS, alias and window
-//! state of one connection, without I/O; [`hub`] carries receipts and configuration out to subscribers;
-//! [`listener`] owns sockets, tasks, back-pressure and take-over.
+//! Rooms: `wire` turns bytes into packets within limits and back; `session` is the QoS, alias and window
+//! state of one connection, without I/O; `hub` carries receipts and configuration out to subscribers;
+//! `listener` owns sockets, tasks, back-pressure and take-over.
 
 mod close;
 mod error;

@@ -334,3 +334,76 @@ async fn m2_what_the_handler_gets_is_what_was_sent() {
         (Protocol::V311, true)
     );
 }
+
+#[tokio::test]
+async fn m29_what_was_handed_over_is_settled_although_the_client_has_gone() {
+    let (listener, keeper) = start(Limits::default()).await;
+    keeper.hold();
+    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    raw.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
+    until("handed over", || keeper.waiting() == 1).await;
+    drop(raw);
+    until("gone", || closed(&listener, "connection-lost") == 1).await;
+    assert_eq!(keeper.waiting(), 1, "its future is still driven");
+    assert!(
+        keeper.state().ended.is_empty(),
+        "it has not ended before it is settled"
+    );
+    keeper.release_all();
+    until("settled", || listener.stats().settled == 1).await;
+    until("ended", || {
+        keeper.state().ended == [("a".to_owned(), false)]
+    })
+    .await;
+    assert_eq!(
+        (listener.stats().acked, listener.stats().pending_bytes),
+        (0, 0)
+    );
+    listener.shutdown().await;
+}
+
+#[tokio::test]
+async fn m32_received_is_settled_and_refused_and_repeated() {
+    let (listener, keeper) = start(Limits::default()).await;
+    keeper.judge(|publish| match publish.payload.as_ref() {
+        b"no" => Verdict::Refused(Refusal::PayloadInvalid),
+        _ => Verdict::Accepted,
+    });
+    for (n, protocol) in ALL.into_iter().cycle().take(12).enumerate() {
+        let mut raw = Raw::connected(listener.local_addr(), protocol, &format!("c{n}")).await;
+        let mut bytes = Vec::new();
+        for id in 1..=200u16 {
+            let payload = if id % 50 == 0 { "no" } else { "yes" };
+            bytes.extend(publish(
+                protocol,
+                u8::try_from(id % 3).unwrap(),
+                id,
+                "t",
+                payload,
+            ));
+            bytes.extend(publish(protocol, 2, 1000 + id % 7, "t", "again"));
+        }
+        raw.send_until_closed(&bytes).await;
+        if protocol == Protocol::V5 {
+            raw.send_until_closed(b"\x30\x07\x00\x01t\x03\x23\x00\x00")
+                .await;
+        }
+        while raw.packet().await.is_some_and(|packet| packet[0] != 0xe0) {}
+    }
+    until("all ended", || listener.stats().connections == 0).await;
+    let stats = listener.stats();
+    assert_eq!(
+        stats.received,
+        stats.settled + stats.refused + stats.repeated,
+        "{stats:?}"
+    );
+    assert!(
+        stats.settled > 0 && stats.refused > 0 && stats.repeated > 0,
+        "{stats:?}"
+    );
+    assert_eq!(
+        stats.settled + stats.refused,
+        keeper.state().messages.len() as u64
+    );
+    listener.shutdown().await;
+}

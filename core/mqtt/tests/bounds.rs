@@ -271,7 +271,7 @@ async fn m11_large_packets_of_many_connections_share_the_budget() {
 }
 
 #[tokio::test]
-async fn m26_a_subscriber_that_does_not_read_loses_the_oldest() {
+async fn m30_a_subscriber_that_does_not_read_loses_the_oldest_and_is_closed_in_the_end() {
     let limits = Limits {
         outgoing_messages_max: 10,
         write_timeout: Duration::from_secs(1),

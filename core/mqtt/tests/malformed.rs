@@ -211,7 +211,7 @@ async fn m28_what_comes_after_a_connect_of_mqtt_5() {
 }
 
 #[tokio::test]
-async fn m28_what_came_before_a_fault_is_kept() {
+async fn m29_what_came_before_a_fault_is_kept() {
     let (listener, keeper) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), V5, "a").await;
     let mut bytes = publish(V5, 1, 1, "t", "good");

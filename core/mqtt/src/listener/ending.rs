@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Shared;
 use super::connection::Connection;
-use super::flow::{Flow, Handed, Outcome};
+use super::flow::Flow;
 use super::settled::{MISSING, Tally};
 use crate::limits::{FAREWELL_TIMEOUT_MS, LINGER_BYTES_MAX, LINGER_MS};
 use crate::stats::{Counters, add};
@@ -84,7 +84,7 @@ async fn drain(flow: &mut Flow, counters: &Counters) {
     let mut tally = Tally::default();
     while !flow.is_empty() {
         for (handed, outcome) in flow.settled().await {
-            count(&mut tally, handed, outcome);
+            tally.count_all(&handed, &outcome);
         }
     }
     tally.add_to(counters);
@@ -105,20 +105,6 @@ async fn publish_will(shared: &Shared, client: &Client, will: Will) {
     let mut tally = Tally::default();
     tally.count(None, verdicts.first().copied().unwrap_or(MISSING));
     tally.add_to(&shared.counters);
-}
-
-fn count(tally: &mut Tally, handed: Handed, outcome: Outcome) {
-    let (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) = (handed, outcome) else {
-        return;
-    };
-    let mut verdicts = verdicts.into_iter();
-    for slot in slots {
-        tally.count(
-            slot.local,
-            slot.local
-                .unwrap_or_else(|| verdicts.next().unwrap_or(MISSING)),
-        );
-    }
 }
 
 /// The last packet. The socket is closed when this returns, however long the handler takes for the rest.

@@ -81,10 +81,11 @@ impl Connection {
     }
 
     fn publish(&mut self, frame: &Frame, batch: &mut Batch) -> Result<(), CloseReason> {
-        batch.received += 1;
         let charge = frame.bytes.len() + MESSAGE_OVERHEAD_BYTES;
         let parsed = parse_publish(frame, self.v5)?;
-        match self.state.publish(&parsed, frame.bytes.clone())? {
+        let step = self.state.publish(&parsed, frame.bytes.clone())?;
+        batch.received += 1;
+        match step {
             Step::HandOver(slot, message) => {
                 batch.slots.push(slot);
                 batch.messages.push(message);

@@ -12,20 +12,31 @@ use crate::{CloseReason, Refusal, Verdict};
 impl Connection {
     /// Writes the answers of what is settled, in order.
     pub(super) fn settle(&mut self, settled: Vec<(Handed, Outcome)>) -> Result<(), CloseReason> {
+        let mut end = Ok(());
+        let mut unanswered = Tally::default();
         for (handed, outcome) in settled {
-            match (handed, outcome) {
-                (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) => {
-                    self.settle_publishes(slots, verdicts)?;
-                }
-                (Handed::Releases(releases), Outcome::Released(done)) => {
-                    self.settle_releases(&releases, done)?;
-                }
-                // Work and what was handed over are pushed together, so they match.
-                (Handed::Publishes(_), Outcome::Released(_))
-                | (Handed::Releases(_), Outcome::Verdicts(_)) => {}
+            if end.is_ok() {
+                end = self.answer(handed, outcome);
+            } else {
+                unanswered.count_all(&handed, &outcome);
             }
         }
-        Ok(())
+        unanswered.add_to(&self.shared.counters);
+        end
+    }
+
+    fn answer(&mut self, handed: Handed, outcome: Outcome) -> Result<(), CloseReason> {
+        match (handed, outcome) {
+            (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) => {
+                self.settle_publishes(slots, verdicts)
+            }
+            (Handed::Releases(releases), Outcome::Released(done)) => {
+                self.settle_releases(&releases, done)
+            }
+            // Work and what was handed over are pushed together, so they match.
+            (Handed::Publishes(_), Outcome::Released(_))
+            | (Handed::Releases(_), Outcome::Verdicts(_)) => Ok(()),
+        }
     }
 
     fn settle_publishes(
@@ -97,6 +108,20 @@ impl Tally {
             (Some(Verdict::Accepted), _) => {}
             (_, Verdict::Accepted) => self.settled += 1,
             (_, Verdict::Refused(_)) => self.refused += 1,
+        }
+    }
+
+    /// Counts what is settled without an answer.
+    pub(super) fn count_all(&mut self, handed: &Handed, outcome: &Outcome) {
+        let (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) = (handed, outcome) else {
+            return;
+        };
+        let mut verdicts = verdicts.iter().copied();
+        for slot in slots {
+            let verdict = slot
+                .local
+                .unwrap_or_else(|| verdicts.next().unwrap_or(MISSING));
+            self.count(slot.local, verdict);
         }
     }
 
