@@ -177,7 +177,7 @@ async fn r31_an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
 async fn r31_a_crash_between_outputs_and_position_counts_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;
-    // Outputs go through, the position never does.
+    // Outputs go through, the position (written once the input is idle) never does.
     let log = faulty(&inner, |_, batches| {
         match batches.iter().any(|(topic, _)| topic == BRIDGE_STATE) {
             true => Fault::Crash,

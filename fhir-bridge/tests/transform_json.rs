@@ -364,4 +364,5 @@ fn j2_a_sites_own_mapping_reads_other_shapes() {
         json!([{"url": "urn:wardline:device-state", "valueCode": "in-use"}])
     );
     assert_eq!(header(&out[0], "mapping"), "beds@3");
+    assert_eq!(header(&out[0], "metric"), "state");
 }

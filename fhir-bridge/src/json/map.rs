@@ -67,7 +67,7 @@ pub fn map(
     if let Some(seq) = seq {
         push(&mut headers, names::DEVICE_SEQ, seq.to_string());
     }
-    push(&mut headers, names::METRIC, parts.metric.to_owned());
+    push(&mut headers, names::METRIC, metric.name(parts.metric));
     let value = Given {
         root: &root,
         mapping,

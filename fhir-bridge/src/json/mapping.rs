@@ -1,5 +1,6 @@
 //! A JSON mapping file, read and checked: which topics it is for, where the members stand, and what each metric is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -39,6 +40,18 @@ pub enum Metric {
         display: String,
         category: String,
     },
+}
+
+impl Metric {
+    /// What the views know it as, whatever a device calls it; measurements keep the name in their topic.
+    pub fn name(&self, given: &str) -> Cow<'static, str> {
+        match self {
+            Metric::State(_) => Cow::Borrowed("state"),
+            Metric::Battery(_) => Cow::Borrowed("battery"),
+            Metric::Location => Cow::Borrowed("location"),
+            Metric::Observation { .. } => Cow::Owned(given.to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -33,6 +33,9 @@ pub const READ_WAIT_MS: u64 = 500;
 pub const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Source events after which a batch is appended.
 pub const BATCH_EVENTS_MAX: usize = 8192;
+/// Where outputs and position are two appends: how long a position may lag behind, so that a busy site does not
+/// write one for every frame.
+pub const POSITION_INTERVAL_MS: u64 = 1_000;
 /// First and longest pause before a failed log call is tried again.
 pub const RETRY_PAUSE_MIN_MS: u64 = 100;
 pub const RETRY_PAUSE_MAX_MS: u64 = 5_000;

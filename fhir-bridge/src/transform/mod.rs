@@ -6,9 +6,11 @@
 mod batch;
 pub mod context;
 pub mod counters;
+mod lane;
 pub mod limits;
 pub mod mapped;
 pub mod mappings;
+mod patience;
 mod position;
 mod run;
 mod work;

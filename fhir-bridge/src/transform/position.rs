@@ -4,6 +4,7 @@
 //! events of the frame at `offset` are done already: a single frame may give more output than one commit should carry.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -27,11 +28,19 @@ impl Input {
         }
     }
 
-    pub(super) fn key(self, partition: u32) -> String {
+    fn prefix(self) -> &'static str {
         match self {
-            Input::Frames => format!("transform/{partition}"),
-            Input::Retry => format!("retry/{partition}"),
+            Input::Frames => "transform/",
+            Input::Retry => "retry/",
         }
+    }
+
+    pub(super) fn key(self, partition: u32) -> String {
+        format!("{}{partition}", self.prefix())
+    }
+
+    fn owns(self, key: &str) -> bool {
+        key.starts_with(self.prefix())
     }
 }
 
@@ -64,37 +73,38 @@ impl Progress {
     }
 }
 
-/// The newest progress of one partition, or none if it was never read.
-pub(super) async fn read(
-    log: &SharedLog,
-    input: Input,
-    partition: u32,
-) -> Result<Option<Progress>, LogError> {
-    let key = input.key(partition);
-    let mut newest = None;
+/// What `bridge.state` holds of each key that is ours: the newest value.
+pub(super) async fn read_all(log: &SharedLog) -> Result<BTreeMap<String, Bytes>, LogError> {
+    let mut newest = BTreeMap::new();
+    let wait = Duration::from_millis(READ_WAIT_MS);
     for range in log.offsets(BRIDGE_STATE).await? {
         let mut reader = log
             .reader(BRIDGE_STATE, range.partition, range.start)
             .await?;
         while reader.position() < range.end {
-            let wait = std::time::Duration::from_millis(READ_WAIT_MS);
-            let entries = reader.next(READ_RECORDS_MAX, wait).await?;
-            if entries.is_empty() {
-                break;
-            }
-            for entry in entries {
-                if entry.record.key.as_deref() == Some(key.as_bytes()) {
-                    newest = entry.record.value;
+            for entry in reader.next(READ_RECORDS_MAX, wait).await? {
+                let key = entry.record.key.as_deref().unwrap_or_default();
+                let Ok(key) = std::str::from_utf8(key) else {
+                    continue;
+                };
+                if [Input::Frames, Input::Retry].iter().any(|i| i.owns(key)) {
+                    let value = entry.record.value.unwrap_or_default();
+                    newest.insert(key.to_owned(), value);
                 }
             }
         }
     }
-    // A value that cannot be read is as good as none: everything is mapped again, to the same bytes.
-    Ok(newest.and_then(|value| match serde_json::from_slice(&value) {
-        Ok(progress) => Some(progress),
-        Err(error) => {
-            tracing::error!(%key, %error, "the position in bridge.state is not readable; starting over");
-            None
-        }
-    }))
+    Ok(newest)
+}
+
+/// A value that cannot be read is as good as none: everything is mapped again, to the same bytes.
+pub(super) fn of(stored: &BTreeMap<String, Bytes>, input: Input, partition: u32) -> Progress {
+    let key = input.key(partition);
+    let Some(value) = stored.get(&key) else {
+        return Progress::default();
+    };
+    serde_json::from_slice(value).unwrap_or_else(|error| {
+        tracing::error!(%key, %error, "the position in bridge.state is not readable; starting over");
+        Progress::default()
+    })
 }
