@@ -231,8 +231,8 @@ async fn m10_a_slow_handler_bounds_the_pending_bytes_of_all_connections() {
         total_pending_bytes_max: 150_000,
         ..Limits::default()
     };
-    // Connections decode at the same time; each may pass the bound by what one read brought.
-    back_pressure(limits, 8, 150_000 + 8 * 65_536).await;
+    // Two workers decode at the same time; each may pass the bound by what one read brought.
+    back_pressure(limits, 8, 150_000 + 2 * (64 * 1024 + 1_100)).await;
 }
 
 #[tokio::test]
