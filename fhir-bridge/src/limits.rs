@@ -37,6 +37,8 @@ pub const SCAN_STALL_MS: u64 = 30_000;
 /// Pause before an append is tried again: doubles from the first to the second.
 pub const APPEND_RETRY_MIN_MS: u64 = 100;
 pub const APPEND_RETRY_MAX_MS: u64 = 5_000;
+/// How long the end of the bridge waits for an append that is on its way, for the watermarks, and for the status.
+pub const STOP_WAIT_MS: u64 = 5_000;
 /// How long a start waits for a log that is not there yet.
 pub const START_WAIT_MS: u64 = 60_000;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Serialize;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 use wardline_log::{Record, SharedLog};
 use wardline_model::limits::{CONTROL_BYTES_MAX, RECEIPT_RANGES_MAX};
@@ -23,6 +23,7 @@ use crate::ingest::coverage::{Coverage, Life};
 use crate::ingest::wall_ms;
 use crate::limits::{
     AGENTS_MAX, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS, STATUS_INTERVAL_MS,
+    STOP_WAIT_MS,
 };
 use crate::state::IngestState;
 
@@ -276,9 +277,14 @@ impl StatusTask {
                 () = stop.stopped() => break,
                 _ = tick.tick() => {}
             }
-            self.write(&mut last, false).await;
+            tokio::select! {
+                () = self.write(&mut last, false) => {}
+                () = stop.stopped() => break,
+            }
         }
-        self.write(&mut last, true).await;
+        // A log that is away must not hold up the end; the next start writes the status anyway.
+        let wait = Duration::from_millis(STOP_WAIT_MS);
+        timeout(wait, self.write(&mut last, true)).await.ok();
     }
 
     async fn write(&self, last: &mut Option<(Shown, Instant)>, now: bool) {

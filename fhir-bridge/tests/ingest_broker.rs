@@ -2,16 +2,20 @@
 //! persistence, killed at random moments while frames flow. Needs `mosquitto`; without it the test says so and
 //! ends, unless WARDLINE_REQUIRE_TOOLS=1.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod ingest_support;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ingest_support::client::AgentClient;
+use ingest_support::faulty::Faulty;
 use ingest_support::*;
 use wardline_bridge::ingest::topics::Topics;
 use wardline_bridge::ingest::{self, IngestConfig, Ingesting, Source};
@@ -263,6 +267,35 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
         "{:?}",
         board.problems()
     );
+    second.stop().await.unwrap();
+    log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn i28_the_broker_is_told_only_after_the_log_has_it() {
+    let Some(program) = mosquitto() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Faulty::around(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    let log: SharedLog = faulty.clone();
+    let broker = Mosquitto::start(program, dir.path()).await;
+    let board = Arc::new(Board::default());
+    let first = bridge(&log, broker.port, &board).await;
+    let agent = AgentClient::connect(broker.port, "gw-1").await;
+    faulty.hold();
+    until("the bridge to have subscribed", async || {
+        agent.publish("up/live", frame("gw-1", (1, 5), 1)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (faulty.waiting.load(SeqCst) > 0).then_some(())
+    })
+    .await;
+    first.stop().await.unwrap();
+    faulty.release();
+    assert!(held(log.as_ref()).await.events.is_empty());
+    assert_eq!(agent.covered(LIFE).up_to(), 0);
+    // The agent sends nothing more: what comes now, the broker had kept.
+    let second = bridge(&log, broker.port, &board).await;
+    agent.receipted_up_to(LIFE, 5).await;
+    assert_eq!(held(log.as_ref()).await.of("gw-1", LIFE), [1, 2, 3, 4, 5]);
     second.stop().await.unwrap();
     log.close().await.unwrap();
 }

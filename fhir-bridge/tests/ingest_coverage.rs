@@ -1,5 +1,7 @@
 //! The pure half of ingest: whatever agents send, every number stands in the log once (docs/specs/ingest.md I1 to I9).
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod ingest_support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -300,20 +302,11 @@ fn p7_i21_holes_and_lives_are_bounded() {
 #[test]
 fn i9_a_frame_too_large_for_a_record_is_cut() {
     let mut big = frame_of("gw-1", LIFE, Lane::Live, (1, 5), 1);
-    let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
-    for event in &mut big.events {
-        let bytes: Vec<u8> = (0..200_000)
-            .map(|_| {
-                noise ^= noise << 13;
-                noise ^= noise >> 7;
-                noise ^= noise << 17;
-                noise.to_le_bytes()[0]
-            })
-            .collect();
+    for (n, event) in big.events.iter_mut().enumerate() {
         let Body::Mqtt { payload, .. } = &mut event.body else {
-            panic!()
+            panic!("not MQTT")
         };
-        *payload = bytes.into();
+        *payload = noise(200_000, n as u64 + 1).into();
     }
     let bytes = Bytes::from(big.encode().unwrap());
     assert!(bytes.len() > FRAME_RECORD_BYTES_MAX);
@@ -327,6 +320,33 @@ fn i9_a_frame_too_large_for_a_record_is_cut() {
         events.extend(Frame::decode(value).unwrap().events);
     }
     assert_eq!(events, big.events);
+}
+
+#[test]
+fn i12_what_is_neither_readable_nor_small_enough_is_set_aside_and_covers_nothing() {
+    let mut bridge = Bridge::default();
+    let header = frame_of("gw-1", LIFE, Lane::Live, (3, 6), 3).header;
+    let noise = noise(1_000_000, 7);
+    let bytes = Bytes::from(wardline_model::frame::encode_raw(&header, &noise).unwrap());
+    assert!(bytes.len() > FRAME_RECORD_BYTES_MAX);
+    let plan = bridge.take(&[frame("gw-1", (1, 2), 1), bytes]);
+    assert_eq!(
+        (plan.counts.applied, plan.counts.sidelined, plan.gaps),
+        (2, 1, 0)
+    );
+    assert_eq!(bridge.covered().up_to(), 2);
+    assert!(plan.sideline[0].bytes_len() <= wardline_log::limits::RECORD_BYTES_MAX);
+}
+
+/// Bytes that do not compress.
+fn noise(len: usize, mut seed: u64) -> Vec<u8> {
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed.to_le_bytes()[3]
+    };
+    (0..len).map(|_| next()).collect()
 }
 
 /// An agent as it behaves: numbers grow, it frees on receipts, evicts what it likes, and after each reconnect

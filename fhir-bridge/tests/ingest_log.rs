@@ -1,6 +1,8 @@
 //! Ingest on the real embedded log: what the log holds is what counts, after any restart and any failed append
 //! (docs/specs/ingest.md I5, I10, I11, I18 to I22).
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 mod ingest_support;
 
 use std::path::Path;
@@ -14,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wardline_bridge::BridgeError;
 use wardline_bridge::ingest::decide::{Group, Incoming};
-use wardline_bridge::ingest::queue::{self, Job, ReceiptSink, Verdicts};
+use wardline_bridge::ingest::queue::{self, Job, Line, ReceiptSink, Verdicts};
 use wardline_bridge::ingest::task::Ingest;
 use wardline_bridge::ingest::topics::{Keep, Topics};
 use wardline_bridge::state::{IngestState, SNAPSHOT_KEY};
@@ -62,23 +64,40 @@ impl Bench {
     }
 
     fn send(&self, name: &str, frames: &[Bytes]) -> oneshot::Receiver<Verdicts> {
+        self.job(None, name, frames)
+    }
+
+    fn send_on(
+        &self,
+        line: &Arc<Line>,
+        name: &str,
+        frames: &[Bytes],
+    ) -> oneshot::Receiver<Verdicts> {
+        self.job(Some(Arc::clone(line)), name, frames)
+    }
+
+    fn job(
+        &self,
+        line: Option<Arc<Line>>,
+        name: &str,
+        frames: &[Bytes],
+    ) -> oneshot::Receiver<Verdicts> {
         let incoming = |bytes: &Bytes| Incoming {
             agent: agent(name),
             bytes: bytes.clone(),
         };
         let group = Group {
-            line: 0,
+            line: line.as_ref().map_or(0, |line| line.id),
             frames: frames.iter().map(incoming).collect(),
         };
         let (reply, settled) = oneshot::channel();
-        self.queue
-            .try_send(Job {
-                group,
-                line: None,
-                reply,
-                room: None,
-            })
-            .unwrap();
+        let job = Job {
+            group,
+            line,
+            reply,
+            room: None,
+        };
+        self.queue.try_send(job).unwrap();
         settled
     }
 
@@ -401,6 +420,31 @@ async fn p3_i10_many_partitions_are_rebuilt_as_well() {
             n
         );
     }
+    bench.stop().await;
+    log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn i15_after_a_refusal_a_connection_brings_nothing_more_and_the_next_one_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), &Topics::default()).await;
+    let bench = Bench::start(&log).await;
+    let mut newer = frame("gw-1", (1, 3), 1).to_vec();
+    newer[4] = 2;
+    let line = Line::new(7);
+    let refused = bench.send_on(&line, "gw-1", &[newer.into()]).await.unwrap();
+    assert!(refused[0].is_err());
+    let follows = bench.send_on(&line, "gw-1", &[frame("gw-1", (4, 6), 1)]);
+    assert!(
+        follows.await.is_err(),
+        "dropped: it would overtake what was refused"
+    );
+    let next = bench.send_on(&Line::new(8), "gw-1", &[frame("gw-1", (1, 6), 1)]);
+    assert!(next.await.unwrap()[0].is_ok());
+    assert_eq!(
+        held(log.as_ref()).await.of("gw-1", LIFE),
+        [1, 2, 3, 4, 5, 6]
+    );
     bench.stop().await;
     log.close().await.unwrap();
 }

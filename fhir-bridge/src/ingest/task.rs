@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, error, warn};
 use wardline_log::limits::RECORD_BYTES_MAX;
 use wardline_log::{LogError, Position, SharedLog};
@@ -22,7 +22,7 @@ use crate::ingest::queue::{Job, Line, ReceiptSink, Verdicts};
 use crate::ingest::wall_ms;
 use crate::limits::{
     APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_BYTES_MAX, BATCH_FRAMES_MAX, SNAPSHOT_FRAMES,
-    SNAPSHOT_INTERVAL_MS,
+    SNAPSHOT_INTERVAL_MS, STOP_WAIT_MS,
 };
 use crate::state::IngestState;
 use crate::status::Board;
@@ -115,7 +115,12 @@ impl Ingest {
                 damaged: &self.state.damaged,
             };
             let mut plan = decide(&known, &batch.groups, wall_ms());
-            let failed = match self.append(&mut plan).await {
+            let appended = tokio::select! {
+                biased;
+                appended = self.append(&mut plan) => appended,
+                () = waited_after(stop) => return Ok(false),
+            };
+            let failed = match appended {
                 Ok(positions) => {
                     self.finish(plan, &positions, batch);
                     return Ok(true);
@@ -164,7 +169,11 @@ impl Ingest {
                 () = stop.stopped() => return Ok(false),
             }
             *pause = (*pause * 2).min(APPEND_RETRY_MAX_MS);
-            match self.state.catch_up(self.log.as_ref()).await {
+            let read = tokio::select! {
+                read = self.state.catch_up(self.log.as_ref()) => read,
+                () = waited_after(stop) => return Ok(false),
+            };
+            match read {
                 Ok(0) => return Ok(true),
                 Ok(records) => {
                     warn!(
@@ -247,13 +256,23 @@ impl Ingest {
             );
             return;
         }
-        match self.log.append(BRIDGE_STATE, vec![record]).await {
-            Ok(_) => self.unsaved = 0,
-            Err(error) => {
+        let wait = Duration::from_millis(STOP_WAIT_MS);
+        match timeout(wait, self.log.append(BRIDGE_STATE, vec![record])).await {
+            Ok(Ok(_)) => self.unsaved = 0,
+            Ok(Err(error)) => {
                 warn!(%error, "the watermarks could not be written down; tried again later");
+            }
+            Err(_) => {
+                warn!("the log took too long to write the watermarks down; tried again later");
             }
         }
     }
+}
+
+/// An append may hang for as long as a cluster is away; the end of the bridge must not.
+async fn waited_after(stop: &Stop) {
+    stop.stopped().await;
+    sleep(Duration::from_millis(STOP_WAIT_MS)).await;
 }
 
 /// Everything that waits, up to what one append may carry. Jobs of closed lines are dropped: not taken.

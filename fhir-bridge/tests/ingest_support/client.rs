@@ -69,7 +69,7 @@ impl AgentClient {
                             .unwrap();
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => {
-                        notes.lock().unwrap().subscribed = true
+                        notes.lock().unwrap().subscribed = true;
                     }
                     Ok(Event::Incoming(Packet::PubAck(_))) => notes.lock().unwrap().pubacks += 1,
                     Ok(Event::Incoming(Packet::Publish(publish))) => {
