@@ -20,7 +20,9 @@ pub enum Error {
         known: u64,
     },
     /// Found damaged while it was opened. The caller sets the file aside and begins a new incarnation.
-    #[error("store {place}: damaged: {why}")]
+    #[error(
+        "store {place}: damaged: {why}; the next start keeps it under another name and begins a new incarnation"
+    )]
     StoreDamaged { place: String, why: String },
     #[error("store {place}: cannot {doing}: {source}; check the disk's space and health")]
     Store {

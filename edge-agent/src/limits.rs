@@ -20,6 +20,8 @@ pub const FREE_DELAY_MS: u64 = 500;
 pub const REOPEN_PAUSE_MS: u64 = 250;
 /// QoS 2 packet identifiers that are not yet released, all clients together.
 pub const QOS2_IDS_MAX: u64 = 262_144;
+/// Kept free beside the store: freeing events needs a little room itself, also on a full disk.
+pub const RESERVE_BYTES: usize = 1024 * 1024;
 /// The file is compacted when it is larger than this and mostly empty.
 pub const COMPACT_FILE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// The file is compacted when it is this many times what is held.

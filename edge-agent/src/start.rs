@@ -164,6 +164,7 @@ impl Agent {
         let mut failed = None;
         tokio::select! {
             () = stop.stopped() => {}
+            broken = store.broken() => failed = Some(broken.into_anyhow()),
             Some(ended) = tasks.join_next() => {
                 failed = Some(match ended {
                     Ok(()) => anyhow::anyhow!("a part of the agent ended without being asked to"),

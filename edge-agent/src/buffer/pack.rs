@@ -71,7 +71,7 @@ impl Packer {
             self.done.push(Packed {
                 first: self.first,
                 count,
-                value: format::encode(count, self.classes, &self.raw),
+                value: format::encode(self.first, count, self.classes, &self.raw),
             });
         }
         self.first = self.next;
@@ -130,7 +130,7 @@ mod tests {
             for packed in &blocks {
                 prop_assert_eq!(packed.first, expected);
                 expected += u64::from(packed.count);
-                let (header, raw) = format::decode(&packed.value).unwrap();
+                let (header, raw) = format::decode(packed.first, &packed.value).unwrap();
                 prop_assert_eq!(header.count, packed.count);
                 let frame = FrameHeader { lane: Lane::Live, agent: AgentName::new("gw-1").unwrap(), incarnation: Incarnation(1), first: packed.first, oldest_held: 1, count: packed.count };
                 prop_assert!(encode_raw(&frame, &raw).is_ok());

@@ -16,8 +16,12 @@ use super::queue::{Append, AppendAnswer, Command, Taken};
 use super::tables::Books;
 use super::{Held, Refusal, Shared, open};
 use crate::buffer::gate::Gate;
+use crate::buffer::pack::cost;
 use crate::clock::Clock;
-use crate::limits::{COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, QOS2_IDS_MAX, REOPEN_PAUSE_MS};
+use crate::limits::{
+    COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, FREE_DELAY_MS, IDLE_TICK_MS, QOS2_IDS_MAX,
+    REOPEN_PAUSE_MS,
+};
 
 pub(super) struct Committer {
     pub shared: Arc<Shared>,
@@ -28,6 +32,8 @@ pub(super) struct Committer {
     pub qos2_ids: u64,
     /// Not before this: the next attempt to open the store again.
     pub retry_at: Option<Instant>,
+    /// The reserve was given to the store: nothing is taken in until it is back.
+    pub(super) reserve_lent: bool,
     /// File size at the last compaction: it is not tried again until the file grew.
     pub compacted_at: u64,
 }
@@ -36,13 +42,14 @@ pub(super) struct Committer {
 #[derive(Default)]
 struct Waiting {
     appends: Vec<(AppendAnswer, u64)>,
+    refused: Vec<AppendAnswer>,
     others: Vec<oneshot::Sender<bool>>,
 }
 
 impl Committer {
     pub(super) fn run(mut self) {
         loop {
-            let taken = self.shared.queue.take();
+            let taken = self.shared.queue.take(self.patience());
             let closed = taken.closed;
             self.note_foreign_refusals();
             if taken.commands.is_empty() && taken.receipt.is_none() {
@@ -67,6 +74,22 @@ impl Committer {
         }
     }
 
+    /// How long to wait for something to do.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(if !self.shared.is_open() {
+            REOPEN_PAUSE_MS
+        } else if self.has_to_tell() {
+            FREE_DELAY_MS
+        } else {
+            IDLE_TICK_MS
+        })
+    }
+
+    /// Refusals that no record tells yet, and room to tell them.
+    fn has_to_tell(&self) -> bool {
+        self.gate.pending().is_some() && !self.gate.is_full()
+    }
+
     fn round(&mut self, taken: Taken) {
         if let Err(refusal) = self.make_ready() {
             self.refuse_all(taken.commands, refusal);
@@ -75,12 +98,19 @@ impl Committer {
                     .queue
                     .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
             }
-            self.publish();
             return;
         }
         let mut waiting = Waiting::default();
-        let record = self.gate.take_record(self.books.bytes);
-        let writes = self.decide(taken.commands, record, &mut waiting);
+        let commands = self.without_reserve(taken.commands);
+        let record = match self.reserve_lent {
+            true => None,
+            false => self.gate.take_record(self.books.bytes),
+        };
+        if commands.is_empty() && taken.receipt.is_none() && record.is_none() {
+            return;
+        }
+        let writes = self.decide(commands, record, &mut waiting);
+        let refused = std::mem::take(&mut waiting.refused);
         match self.commit(writes, taken.receipt.as_ref()) {
             Ok(done) => {
                 if done.more_to_free
@@ -103,6 +133,30 @@ impl Committer {
                     self.gate.untold_again(record);
                 }
                 self.fail(&error, waiting, taken.receipt);
+            }
+        }
+        for answer in refused {
+            answer.send(Err(Refusal::Full)).ok();
+        }
+    }
+
+    /// Without the reserve only freeing goes on: what is taken in now would fill the room that freeing needs.
+    fn without_reserve(&mut self, commands: Vec<Command>) -> Vec<Command> {
+        if !self.reserve_lent {
+            return commands;
+        }
+        match self.shared.disk.keep_reserve() {
+            Ok(()) => {
+                self.reserve_lent = false;
+                commands
+            }
+            Err(error) => {
+                tracing::error!(%error, "the disk is full: events are refused until there is room");
+                let (appends, others) = commands
+                    .into_iter()
+                    .partition(|command| matches!(command, Command::Append(_)));
+                self.refuse_all(appends, Refusal::Failed);
+                others
             }
         }
     }
@@ -169,12 +223,13 @@ impl Committer {
         waiting: &mut Waiting,
     ) {
         let count = append.events.len() as u64;
-        let need = append.raw_len as u64;
+        // As if nothing compressed and nothing shared a block: the quota is not passed by what is admitted.
+        let need = cost(append.raw_len + append.raw_len / 200 + 64);
         let new_ids = append.ids.len() as u64;
         let room = self.gate.admit(*used, need) && ids.saturating_add(new_ids) <= QOS2_IDS_MAX;
         if !room {
             self.gate.refuse(count, self.clock.stamp().wall_ms);
-            append.answer.send(Err(Refusal::Full)).ok();
+            waiting.refused.push(append.answer);
             return;
         }
         *used = used.saturating_add(need);
@@ -198,8 +253,15 @@ impl Committer {
     fn fail(&mut self, error: &crate::Error, waiting: Waiting, covered: Option<RangeSet>) {
         tracing::error!(%error, waiting = waiting.appends.len(), "commit failed: what waited is refused, the store is opened again");
         self.shared.close_database();
-        for (answer, count) in waiting.appends {
-            self.gate.refuse(count, self.clock.stamp().wall_ms);
+        self.shared.disk.lend_reserve();
+        self.reserve_lent = true;
+        let now_ms = self.clock.stamp().wall_ms;
+        self.gate
+            .refuse(waiting.appends.iter().map(|(_, count)| count).sum(), now_ms);
+        // Readers go on at once if it opens; if it does not, the next attempt is soon.
+        self.make_ready().ok();
+        self.publish();
+        for (answer, _) in waiting.appends {
             answer.send(Err(Refusal::Failed)).ok();
         }
         for answer in waiting.others {
@@ -210,15 +272,19 @@ impl Committer {
                 .queue
                 .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
         }
-        self.publish();
     }
 
     fn refuse_all(&mut self, commands: Vec<Command>, refusal: Refusal) {
+        let events = |command: &Command| match command {
+            Command::Append(append) => append.events.len() as u64,
+            _ => 0,
+        };
+        let now_ms = self.clock.stamp().wall_ms;
+        self.gate.refuse(commands.iter().map(events).sum(), now_ms);
+        self.publish();
         for command in commands {
             match command {
                 Command::Append(append) => {
-                    self.gate
-                        .refuse(append.events.len() as u64, self.clock.stamp().wall_ms);
                     append.answer.send(Err(refusal)).ok();
                 }
                 Command::Release { answer, .. } | Command::Clear { answer, .. } => {
@@ -249,6 +315,9 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "the store cannot be opened again yet: everything is refused");
+                if matches!(error, crate::Error::StoreDamaged { .. }) {
+                    self.shared.broken(&error);
+                }
                 self.retry_at = Some(Instant::now() + Duration::from_millis(REOPEN_PAUSE_MS));
                 Err(Refusal::Failed)
             }
@@ -273,6 +342,9 @@ impl Committer {
     fn idle(&mut self) {
         if self.make_ready().is_err() {
             return;
+        }
+        if self.has_to_tell() {
+            return self.round(Taken::nothing());
         }
         let file = self.shared.disk.used_bytes();
         let mostly_empty = file > COMPACT_FILE_BYTES_MIN

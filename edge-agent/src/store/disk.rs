@@ -1,14 +1,14 @@
 //! Where the store's bytes are: a file, or in tests something that fails on purpose.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, DatabaseError};
 
 use crate::clock::wall_ms;
-use crate::limits::STORE_CACHE_BYTES;
+use crate::limits::{RESERVE_BYTES, STORE_CACHE_BYTES};
 
 /// The seam below the store. Opening creates what is not there.
 pub trait Disk: Send + Sync + 'static {
@@ -18,6 +18,10 @@ pub trait Disk: Send + Sync + 'static {
     /// What the store takes on disk.
     fn used_bytes(&self) -> u64;
     fn describe(&self) -> String;
+    /// Makes sure that the reserve is there: room that only freeing events may use when the disk is full.
+    fn keep_reserve(&self) -> io::Result<()>;
+    /// Gives the reserve to the store.
+    fn lend_reserve(&self);
 }
 
 /// Builder with the cache that a gateway can afford.
@@ -39,6 +43,19 @@ impl FileDisk {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn reserve_path(&self) -> PathBuf {
+        self.path.with_extension("reserve")
+    }
+
+    fn write_reserve(&self, path: &Path) -> io::Result<()> {
+        let mut file = File::create(path)?;
+        let page = [0x57; 4096];
+        for _ in 0..RESERVE_BYTES / page.len() {
+            file.write_all(&page)?;
+        }
+        file.sync_all()
     }
 
     /// A file whose name is not on disk is not there after a power cut, however well its bytes were synced.
@@ -94,5 +111,24 @@ impl Disk for FileDisk {
 
     fn describe(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn keep_reserve(&self) -> io::Result<()> {
+        let path = self.reserve_path();
+        if std::fs::metadata(&path).is_ok_and(|m| m.len() >= RESERVE_BYTES as u64) {
+            return Ok(());
+        }
+        self.write_reserve(&path).inspect_err(|_| {
+            // Half a reserve would only take the room away.
+            std::fs::remove_file(&path).ok();
+        })
+    }
+
+    fn lend_reserve(&self) {
+        if let Err(error) = std::fs::remove_file(self.reserve_path())
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::error!(%error, "the reserve beside the store cannot be given up");
+        }
     }
 }

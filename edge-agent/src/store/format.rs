@@ -4,7 +4,7 @@
 //! version u8 = 1 | count u32 | alarms u32 | states u32 | telemetry u32 | raw_len u32 | crc32c u32 | lz4 bytes
 //! ```
 //!
-//! The checksum covers everything but itself. It is ours because the database checks pages only when it repairs, and lz4 decompresses many damages
+//! The checksum covers the number of the first event (the key) and everything but itself. It is ours because the database checks pages only when it repairs, and lz4 decompresses many damages
 //! without a complaint: a wrong vital sign would be worse than a missing one.
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ pub struct Header {
     pub crc: u32,
 }
 
-pub fn encode(count: u32, classes: [u32; 3], raw: &[u8]) -> Vec<u8> {
+pub fn encode(first: u64, count: u32, classes: [u32; 3], raw: &[u8]) -> Vec<u8> {
     let packed = block::compress(raw);
     let mut out = Vec::with_capacity(packed.len() + HEADER_BYTES);
     out.push(BLOCK_VERSION);
@@ -36,10 +36,15 @@ pub fn encode(count: u32, classes: [u32; 3], raw: &[u8]) -> Vec<u8> {
     }
     // Blocks are cut far below 4 GiB; a length that lied would fail to decompress.
     out.extend_from_slice(&u32::try_from(raw.len()).unwrap_or(u32::MAX).to_le_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&out), &packed);
+    let crc = checksum(first, &out, &packed);
     out.extend_from_slice(&crc.to_le_bytes());
     out.extend_from_slice(&packed);
     out
+}
+
+fn checksum(first: u64, head: &[u8], packed: &[u8]) -> u32 {
+    let crc = crc32c::crc32c(&first.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(crc, head), packed)
 }
 
 /// The header and the packed bytes behind it.
@@ -67,10 +72,10 @@ pub fn header(value: &[u8]) -> Result<(Header, &[u8]), &'static str> {
 }
 
 /// The header and the unpacked events, checksum verified.
-pub fn decode(value: &[u8]) -> Result<(Header, Bytes), &'static str> {
+pub fn decode(first: u64, value: &[u8]) -> Result<(Header, Bytes), &'static str> {
     let (header, packed) = header(value)?;
     let head = value.get(..HEADER_BYTES - 4).unwrap_or_default();
-    if crc32c::crc32c_append(crc32c::crc32c(head), packed) != header.crc {
+    if checksum(first, head, packed) != header.crc {
         return Err("its checksum is wrong");
     }
     let raw =
@@ -84,8 +89,8 @@ mod tests {
 
     #[test]
     fn s2_a_block_reads_back_and_a_changed_byte_is_noticed() {
-        let value = encode(2, [1, 0, 1], b"some raw events, some raw events");
-        let (header, raw) = decode(&value).unwrap();
+        let value = encode(9, 2, [1, 0, 1], b"some raw events, some raw events");
+        let (header, raw) = decode(9, &value).unwrap();
         assert_eq!(
             (header.count, header.classes, &raw[..]),
             (2, [1, 0, 1], &b"some raw events, some raw events"[..])
@@ -93,8 +98,9 @@ mod tests {
         for at in 0..value.len() {
             let mut bad = value.clone();
             bad[at] ^= 0x40;
-            assert!(decode(&bad).is_err(), "byte {at}");
+            assert!(decode(9, &bad).is_err(), "byte {at}");
         }
-        assert!(decode(&value[..10]).is_err());
+        assert!(decode(9, &value[..10]).is_err());
+        assert!(decode(10, &value).is_err(), "another number");
     }
 }

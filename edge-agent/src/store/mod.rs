@@ -12,6 +12,7 @@ mod queue;
 mod read;
 mod tables;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) held: watch::Sender<Held>,
     queue: Queue,
     foreign_refusals: AtomicU64,
+    broken: watch::Sender<Option<String>>,
 }
 
 impl Shared {
@@ -83,7 +85,19 @@ impl Shared {
         let database = guard.as_ref().ok_or_else(|| Error::StoreClosed {
             place: self.disk.describe(),
         })?;
-        use_it(database).map_err(|e| Error::store(&self.disk.describe(), doing, e))
+        // The database asserts what it believes about its own file, and a damaged file can break such a belief.
+        match catch_unwind(AssertUnwindSafe(|| use_it(database))) {
+            Ok(result) => result.map_err(|e| Error::store(&self.disk.describe(), doing, e)),
+            Err(_) => Err(Error::StoreDamaged {
+                place: self.disk.describe(),
+                why: format!("its structure contradicts itself (trying to {doing})"),
+            }),
+        }
+    }
+
+    /// Only a new start helps: it sets the file aside and begins a new incarnation.
+    pub(crate) fn broken(&self, error: &Error) {
+        self.broken.send_replace(Some(error.to_string()));
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -114,10 +128,15 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner);
         match guard.as_mut() {
             None => Ok(()),
-            Some(database) => database
-                .compact()
-                .map(|_| ())
-                .map_err(|e| Error::store(&self.disk.describe(), "compact it", e)),
+            Some(database) => match catch_unwind(AssertUnwindSafe(|| database.compact())) {
+                Ok(done) => done
+                    .map(|_| ())
+                    .map_err(|e| Error::store(&self.disk.describe(), "compact it", e)),
+                Err(_) => Err(Error::StoreDamaged {
+                    place: self.disk.describe(),
+                    why: "its structure contradicts itself (trying to compact it)".to_owned(),
+                }),
+            },
         }
     }
 
@@ -164,7 +183,12 @@ impl Store {
             held: watch::Sender::new(held),
             queue: Queue::new(config.linger),
             foreign_refusals: AtomicU64::new(0),
+            broken: watch::Sender::new(None),
         });
+        let reserve = shared.disk.keep_reserve();
+        if let Err(error) = &reserve {
+            tracing::error!(%error, store = %place, "the disk is full: events are refused until there is room");
+        }
         let committer = Committer {
             shared: Arc::clone(&shared),
             clock,
@@ -173,6 +197,7 @@ impl Store {
             oldest,
             qos2_ids: opened.qos2_ids,
             retry_at: None,
+            reserve_lent: reserve.is_err(),
             compacted_at: 0,
         };
         let thread = std::thread::Builder::new()
@@ -282,6 +307,20 @@ impl Store {
     pub fn unreleased(&self, client: &str) -> Result<Vec<u16>, Error> {
         self.shared
             .with_database("read it", |database| read::unreleased(database, client))
+    }
+
+    /// Resolves only when the store can do nothing more until the agent is started anew.
+    pub async fn broken(&self) -> Error {
+        let mut receiver = self.shared.broken.subscribe();
+        // The sender lives as long as this handle, so there is no error to see.
+        let why = match receiver.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => String::new(),
+        };
+        Error::StoreDamaged {
+            place: self.shared.disk.describe(),
+            why,
+        }
     }
 
     /// Commits what waits and closes the database. Blocks; a second call does nothing.

@@ -12,9 +12,7 @@ use tokio::sync::oneshot;
 use wardline_model::{Event, RangeSet};
 
 use super::Refusal;
-use crate::limits::{
-    COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, FREE_DELAY_MS, IDLE_TICK_MS, QUEUE_RAW_BYTES_MAX,
-};
+use crate::limits::{COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, FREE_DELAY_MS, QUEUE_RAW_BYTES_MAX};
 
 pub(super) type AppendAnswer = oneshot::Sender<Result<(), Refusal>>;
 
@@ -73,6 +71,16 @@ pub(super) struct Taken {
     pub receipt: Option<RangeSet>,
     /// Nothing more will come.
     pub closed: bool,
+}
+
+impl Taken {
+    pub(super) fn nothing() -> Self {
+        Self {
+            commands: Vec::new(),
+            receipt: None,
+            closed: false,
+        }
+    }
 }
 
 pub(super) struct Queue {
@@ -143,8 +151,8 @@ impl Queue {
     }
 
     /// Waits until something is due. Comes back with nothing after an idle tick.
-    pub(super) fn take(&self) -> Taken {
-        let idle = Instant::now() + Duration::from_millis(IDLE_TICK_MS);
+    pub(super) fn take(&self, idle: Duration) -> Taken {
+        let idle = Instant::now() + idle;
         let mut inner = self.lock();
         loop {
             let now = Instant::now();
@@ -213,7 +221,7 @@ mod tests {
         let queue = Queue::new(Duration::from_millis(30));
         let begun = Instant::now();
         assert!(queue.push(clear()).is_ok());
-        assert_eq!(queue.take().commands.len(), 1);
+        assert_eq!(queue.take(Duration::from_secs(60)).commands.len(), 1);
         assert!(begun.elapsed() >= Duration::from_millis(30));
         let queue = Queue::new(Duration::from_secs(3600));
         let (answer, _) = oneshot::channel();
@@ -225,7 +233,7 @@ mod tests {
         };
         assert!(queue.push(Command::Append(append)).is_ok());
         assert_eq!(
-            queue.take().commands.len(),
+            queue.take(Duration::from_secs(60)).commands.len(),
             1,
             "a large batch does not wait"
         );
@@ -237,11 +245,14 @@ mod tests {
         queue.receipt([(1, 5)].into_iter().collect(), false);
         queue.receipt([(1, 9)].into_iter().collect(), false);
         assert!(queue.push(clear()).is_ok());
-        let taken = queue.take();
+        let taken = queue.take(Duration::from_secs(60));
         assert_eq!(taken.receipt.and_then(|r| r.last()), Some(9));
         queue.receipt([(1, 10)].into_iter().collect(), false);
         assert_eq!(
-            queue.take().receipt.and_then(|r| r.last()),
+            queue
+                .take(Duration::from_secs(60))
+                .receipt
+                .and_then(|r| r.last()),
             Some(10),
             "due without a commit"
         );
@@ -263,6 +274,6 @@ mod tests {
         ));
         queue.close();
         assert!(matches!(queue.push(clear()), Err((_, Refusal::Stopping))));
-        assert!(queue.take().closed);
+        assert!(queue.take(Duration::from_secs(60)).closed);
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn run(database: &Database, from: u64, to: u64) -> Result<Found, redb
         {
             break;
         }
-        match (format::decode(value.value()), &mut found) {
+        match (format::decode(first, value.value()), &mut found) {
             (Ok((header, raw)), None) => {
                 found = Some(Run {
                     first,

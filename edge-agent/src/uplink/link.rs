@@ -27,6 +27,8 @@ pub(super) struct Peer {
     pub client_id: String,
     pub will_topic: String,
     pub will: Vec<u8>,
+    /// From the first byte to the granted subscription.
+    pub timeout: Duration,
 }
 
 /// What ended a connection, or kept it from beginning.
@@ -36,8 +38,8 @@ pub(super) enum LinkError {
     Connect(String),
     #[error("the other side refused the subscription to {0}")]
     Subscription(String),
-    #[error("no answer within {0} ms")]
-    Timeout(u64),
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
     #[error("connection lost: {0}")]
     Lost(String),
     #[error("the client's queue is full although the window is not")]
@@ -67,9 +69,9 @@ impl Link {
             pump: tokio::spawn(pump(event_loop, sender)),
         };
         let ready = link.greet(topics);
-        timeout(Duration::from_millis(UPLINK_CONNECT_TIMEOUT_MS), ready)
+        timeout(peer.timeout, ready)
             .await
-            .map_err(|_| LinkError::Timeout(UPLINK_CONNECT_TIMEOUT_MS))??;
+            .map_err(|_| LinkError::Timeout(peer.timeout))??;
         Ok(link)
     }
 

@@ -15,6 +15,7 @@ use wardline_model::{AgentName, Lane, SiteName, topic};
 use wardline_service::Stop;
 
 use crate::buffer::window::WindowLimits;
+use crate::limits::UPLINK_CONNECT_TIMEOUT_MS;
 use crate::status::StatusSource;
 use crate::store::Store;
 use backoff::Backoff;
@@ -99,6 +100,7 @@ impl Uplink {
             client_id: format!("{}.{}", self.site, self.agent),
             will_topic: topic::status(&self.site, &self.agent),
             will,
+            timeout: Duration::from_millis(self.window.timeout_ms.min(UPLINK_CONNECT_TIMEOUT_MS)),
         };
         let topics = [
             self.receipt_topic.clone(),

@@ -1,0 +1,151 @@
+//! Promise P1 on a disk that fails on purpose: no answer before the sync, none after a failed one, nothing lost.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::atomic::Ordering;
+
+use common::faulty::Faults;
+use common::{append, clock, config, event, numbers, set, texts, until};
+use tokio::sync::oneshot::error::TryRecvError;
+use wardline_agent::store::{Refusal, Store};
+
+fn open(faults: &std::sync::Arc<Faults>) -> Store {
+    Store::open(faults.disk(), config(), clock()).unwrap()
+}
+
+#[test]
+fn p1_no_answer_before_the_sync_has_returned() {
+    let faults = Faults::new();
+    let store = open(&faults);
+    faults.hold_syncs(true);
+    let mut answer = store.append(vec![event("a")], Vec::new());
+    until("the commit is syncing", || {
+        faults.waiting.load(Ordering::SeqCst) > 0
+    });
+    assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
+    let release = store.release("c".into(), vec![1]);
+    faults.hold_syncs(false);
+    assert_eq!(answer.blocking_recv(), Ok(Ok(())));
+    assert!(release.blocking_recv().unwrap());
+    store.close();
+}
+
+#[test]
+fn p1_no_answer_after_a_failed_sync_and_nothing_acked_is_lost() {
+    let faults = Faults::new();
+    let store = open(&faults);
+    append(&store, &["kept"]).unwrap();
+    let before = store.held().next_seq;
+    faults.fail_sync.store(true, Ordering::SeqCst);
+    assert_eq!(append(&store, &["refused"]), Err(Refusal::Failed));
+    assert_eq!(
+        store.release("c".into(), vec![1]).blocking_recv(),
+        Ok(false)
+    );
+    assert!(store.held().refused >= 1);
+    faults.fail_sync.store(false, Ordering::SeqCst);
+    until("taken again", || append(&store, &["again"]).is_ok());
+    assert!(store.held().next_seq > before);
+    faults.power_cut();
+    store.close();
+    let texts = texts(&open(&faults));
+    assert!(
+        texts.contains(&"kept".to_owned()) && texts.contains(&"again".to_owned()),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn p1_after_a_power_cut_everything_answered_is_there() {
+    for round in 1..8 {
+        let faults = Faults::new();
+        let store = open(&faults);
+        for n in 0..round * 3 {
+            append(&store, &[&format!("e{n}")]).unwrap();
+        }
+        // One more is written and not synced when the power goes.
+        faults.hold_syncs(true);
+        let lost = store.append(vec![event("unanswered")], Vec::new());
+        until("the commit is syncing", || {
+            faults.waiting.load(Ordering::SeqCst) > 0
+        });
+        faults.fail_sync.store(true, Ordering::SeqCst);
+        faults.hold_syncs(false);
+        assert_eq!(lost.blocking_recv(), Ok(Err(Refusal::Failed)));
+        store.close();
+        faults.fail_sync.store(false, Ordering::SeqCst);
+        faults.power_cut();
+        let store = open(&faults);
+        let held = numbers(&store);
+        assert!(held.len() as u64 > round * 3, "{held:?}");
+        assert_eq!(held, (1..=held.len() as u64).collect::<Vec<_>>());
+        store.close();
+    }
+}
+
+/// Fills the disk with appends of `count` events until one is refused. Says how many were answered.
+fn fill(store: &Store, count: u64) -> u64 {
+    let mut acked = 0;
+    loop {
+        let texts: Vec<String> = (0..count).map(|n| common::noise(acked + n)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        match append(store, &texts) {
+            Ok(()) => acked += count,
+            Err(refusal) => {
+                assert_eq!(refusal, Refusal::Failed);
+                return acked;
+            }
+        }
+    }
+}
+
+#[test]
+fn s7_a_full_disk_refuses_keeps_frees_and_works_again() {
+    for count in [1, 2, 7, 40] {
+        let faults = Faults::new();
+        let store = open(&faults);
+        let room = faults.pages() * 4096 + 300_000;
+        faults.space.store(room, Ordering::SeqCst);
+        let acked = fill(&store, count);
+        assert!(acked > 0);
+        until("readable again", || store.read(1, 1).is_ok());
+        assert_eq!(numbers(&store).len() as u64, acked + 1);
+        assert_eq!(append(&store, &["still full"]), Err(Refusal::Failed));
+        let next = store.held().next_seq;
+        store.free(set(&[(1, next - 1)]));
+        until("freed although the disk is full", || {
+            store.held().events == 0
+        });
+        // The file does not give its room back, so somebody else has to make some.
+        faults.space.store(room + 300_000, Ordering::SeqCst);
+        until("taken again", || append(&store, &["again"]).is_ok());
+        assert!(store.held().next_seq > next);
+        store.close();
+    }
+}
+
+#[test]
+fn s3_after_a_failed_commit_numbers_are_read_again_from_disk() {
+    let faults = Faults::new();
+    let store = open(&faults);
+    for n in 0..5 {
+        append(&store, &[&format!("a{n}")]).unwrap();
+        faults.fail_sync.store(true, Ordering::SeqCst);
+        assert_eq!(append(&store, &[&format!("b{n}")]), Err(Refusal::Failed));
+        faults.fail_sync.store(false, Ordering::SeqCst);
+        until("open again", || append(&store, &["probe"]).is_ok());
+    }
+    let held = numbers(&store);
+    assert_eq!(
+        held,
+        (1..store.held().next_seq).collect::<Vec<_>>(),
+        "no hole and no number twice"
+    );
+    assert_eq!(
+        store.audit().unwrap(),
+        (store.held().events, store.held().bytes)
+    );
+    store.close();
+}
