@@ -12,6 +12,8 @@
 
 mod close;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handler;
 mod hub;
 pub mod limits;
