@@ -70,6 +70,17 @@ pub struct IngestView {
     pub agents: BTreeMap<AgentName, AgentCoverage>,
 }
 
+/// How a status message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Said now; behind a broker it may be a will.
+    Now,
+    /// The agent vanished.
+    Will,
+    /// Said earlier, and kept by a broker.
+    Kept,
+}
+
 #[derive(Debug)]
 struct Said {
     status: AgentStatus,
@@ -141,7 +152,7 @@ impl Board {
     }
 
     /// An agent's status message, or the will that speaks for it. One that cannot be read changes nothing.
-    pub fn agent_said(&self, agent: &AgentName, payload: &[u8], will: bool) {
+    pub fn agent_said(&self, agent: &AgentName, payload: &[u8], heard: Heard) {
         let status = (payload.len() <= CONTROL_BYTES_MAX)
             .then(|| serde_json::from_slice::<AgentStatus>(payload).ok())
             .flatten()
@@ -152,9 +163,9 @@ impl Board {
             ));
             return;
         };
-        if will {
-            // The will was written at the connect; it speaks now.
-            status.online = false;
+        status.online &= heard != Heard::Will;
+        if !status.online && heard != Heard::Kept {
+            // A will was written at the connect; it speaks now.
             status.at_ms = wall_ms();
         }
         let mut agents = locked(&self.agents);

@@ -13,7 +13,7 @@ use wardline_bridge::ingest::Source;
 use wardline_bridge::{ADDRESS, Config};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{CleanupKind, Log, SharedLog};
-use wardline_model::status::{AgentStatus, BridgeStatus};
+use wardline_model::status::BridgeStatus;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_TOPICS, RETRY, SIDELINE, STATUS};
 use wardline_service::{Problem, Running, Settings};
 
@@ -33,46 +33,6 @@ async fn start(data: &Path) -> (Running, SharedLog, u16) {
         .unwrap();
     let port = running.addresses[ADDRESS].port();
     (running, log, port)
-}
-
-fn said(online: bool, at_ms: i64) -> Vec<u8> {
-    let status = AgentStatus {
-        v: 1,
-        agent: "gw-1".to_owned(),
-        incarnation: LIFE,
-        version: "0.1.0".to_owned(),
-        online,
-        at_ms,
-        next_seq: 6,
-        oldest_held: 1,
-        backlog_events: 5,
-        backlog_bytes: 100,
-        quota_bytes: 1000,
-        refused: 0,
-        last_event_ms: None,
-        clock_uncertainty_ms: None,
-        mqtt_connections: 0,
-        mllp_connections: 0,
-        insecure: false,
-    };
-    serde_json::to_vec(&status).unwrap()
-}
-
-/// The newest value of a key in `status`.
-async fn newest(log: &dyn Log, key: &str) -> Option<Vec<u8>> {
-    let entries = all(log, STATUS).await;
-    let of_key = |e: &&wardline_log::Entry| e.record.key.as_deref() == Some(key.as_bytes());
-    entries
-        .iter()
-        .rev()
-        .find(of_key)
-        .and_then(|e| e.record.value.as_ref().map(|v| v.to_vec()))
-}
-
-async fn agent_status(log: &dyn Log) -> Option<AgentStatus> {
-    newest(log, "gw-1")
-        .await
-        .map(|value| serde_json::from_slice(&value).unwrap())
 }
 
 async fn bridge_status(log: &dyn Log) -> Option<BridgeStatus> {
@@ -133,7 +93,7 @@ async fn i22_the_topics_are_there_after_a_start() {
 async fn i23_an_agents_status_and_its_will_reach_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let (running, log, port) = start(dir.path()).await;
-    let will = Some(said(false, 1));
+    let will = Some(agent_status("gw-1", false, 1));
     let agent = AgentClient::open(
         port,
         "gw-1",
@@ -144,14 +104,22 @@ async fn i23_an_agents_status_and_its_will_reach_the_log() {
     );
     agent.ready().await;
     agent
-        .publish("status", said(true, 1_772_000_000_000).into())
+        .publish(
+            "status",
+            agent_status("gw-1", true, 1_772_000_000_000).into(),
+        )
         .await;
-    let status = until("the status", async || agent_status(log.as_ref()).await).await;
+    let status = until("the status", async || {
+        newest_status(log.as_ref(), "gw-1").await
+    })
+    .await;
     assert!(status.online);
     agent.publish("status", b"{broken".to_vec().into()).await;
     agent.cut().await;
     let status = until("the will", async || {
-        agent_status(log.as_ref()).await.filter(|s| !s.online)
+        newest_status(log.as_ref(), "gw-1")
+            .await
+            .filter(|s| !s.online)
     })
     .await;
     assert!(

@@ -19,7 +19,7 @@ use ingest_support::faulty::Faulty;
 use ingest_support::*;
 use wardline_bridge::ingest::topics::Topics;
 use wardline_bridge::ingest::{self, IngestConfig, Ingesting, Source};
-use wardline_bridge::status::Board;
+use wardline_bridge::status::{Board, StatusTask, TransformShown};
 use wardline_bridge::upstream::Broker;
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
@@ -297,5 +297,52 @@ async fn i28_the_broker_is_told_only_after_the_log_has_it() {
     agent.receipted_up_to(LIFE, 5).await;
     assert_eq!(held(log.as_ref()).await.of("gw-1", LIFE), [1, 2, 3, 4, 5]);
     second.stop().await.unwrap();
+    log.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn i23_a_will_that_the_broker_publishes_says_when_the_agent_went() {
+    let Some(program) = mosquitto() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
+    let broker = Mosquitto::start(program, dir.path()).await;
+    let board = Arc::new(Board::default());
+    let ingesting = bridge(&log, broker.port, &board).await;
+    let (stop, stopped) = wardline_service::stop_pair();
+    let status = StatusTask {
+        site: site(),
+        insecure: false,
+        log: log.clone(),
+        board,
+        transform: Arc::new(TransformShown::default),
+    };
+    let status = tokio::spawn(status.run(stopped));
+    let with = ingest_support::client::Options {
+        id: "st-mary.gw-1".to_owned(),
+        will: Some(agent_status("gw-1", false, 1)),
+    };
+    let agent = AgentClient::open(broker.port, "gw-1", with);
+    agent.ready().await;
+    until("the agent to be online", async || {
+        agent
+            .publish("status", agent_status("gw-1", true, 2).into())
+            .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        newest_status(log.as_ref(), "gw-1")
+            .await
+            .filter(|status| status.online)
+    })
+    .await;
+    agent.cut().await;
+    let gone = until("the will", async || {
+        newest_status(log.as_ref(), "gw-1")
+            .await
+            .filter(|status| !status.online)
+    })
+    .await;
+    assert!(gone.at_ms > 2);
+    stop.stop();
+    status.await.unwrap();
+    ingesting.stop().await.unwrap();
     log.close().await.unwrap();
 }

@@ -167,9 +167,9 @@ async fn p3_i10_after_a_crash_the_log_is_what_counts() {
         assert_eq!(view.agents[&agent("gw-1")].up_to, first + 99);
         assert_eq!(view.counts.sidelined, round + 1);
         if stop_cleanly {
-            bench.stop().await
+            bench.stop().await;
         } else {
-            bench.crash().await
+            bench.crash().await;
         }
         log.close().await.unwrap();
     }

@@ -18,7 +18,7 @@ use wardline_mqtt::{
 use crate::ingest::access;
 use crate::ingest::decide::{Group, Incoming, Refused};
 use crate::ingest::queue::{Job, Line};
-use crate::status::Board;
+use crate::status::{Board, Heard};
 
 pub struct IngestHandler {
     site: SiteName,
@@ -61,7 +61,12 @@ impl IngestHandler {
                 Slot::Frame
             }
             Some(Upstream::Status { .. }) => {
-                self.board.agent_said(agent, &publish.payload, publish.will);
+                let heard = if publish.will {
+                    Heard::Will
+                } else {
+                    Heard::Now
+                };
+                self.board.agent_said(agent, &publish.payload, heard);
                 Slot::Settled(Verdict::Accepted)
             }
             None => {

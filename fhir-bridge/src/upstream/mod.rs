@@ -28,7 +28,7 @@ use crate::limits::{
     TOTAL_PENDING_BYTES_MAX, UPSTREAM_PENDING_MESSAGES_MAX, UPSTREAM_QUEUE_MESSAGES_MAX,
     UPSTREAM_RETRY_MAX_MS, UPSTREAM_RETRY_MIN_MS,
 };
-use crate::status::Board;
+use crate::status::{Board, Heard};
 
 pub use options::{Broker, BrokerError};
 pub use receipts::Receipts;
@@ -151,7 +151,12 @@ impl Upstream {
         match topic::parse_upstream(&self.site, &publish.topic) {
             Some(Topic::Frame { agent, .. }) => self.enqueue(agent, publish, room).await.map(Some),
             Some(Topic::Status { agent }) => {
-                self.board.agent_said(&agent, &publish.payload, false);
+                let heard = if publish.retain {
+                    Heard::Kept
+                } else {
+                    Heard::Now
+                };
+                self.board.agent_said(&agent, &publish.payload, heard);
                 Ok(None)
             }
             None => {

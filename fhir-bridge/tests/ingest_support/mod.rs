@@ -18,7 +18,8 @@ use wardline_bridge::ingest::record::{self, Marked};
 use wardline_log::{Entry, Log};
 use wardline_model::event::{Body, Class, Event, Stamp};
 use wardline_model::frame::{Frame, FrameHeader, Lane};
-use wardline_model::topic::EDGE_FRAMES;
+use wardline_model::status::AgentStatus;
+use wardline_model::topic::{EDGE_FRAMES, STATUS};
 use wardline_model::{AgentName, Incarnation, SiteName};
 
 pub const LIFE: Incarnation = Incarnation(0xa1);
@@ -173,4 +174,41 @@ pub async fn until_now<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// An agent's status message.
+pub fn agent_status(name: &str, online: bool, at_ms: i64) -> Vec<u8> {
+    let status = AgentStatus {
+        v: 1,
+        agent: name.to_owned(),
+        incarnation: LIFE,
+        version: "0.1.0".to_owned(),
+        online,
+        at_ms,
+        next_seq: 6,
+        oldest_held: 1,
+        backlog_events: 5,
+        backlog_bytes: 100,
+        quota_bytes: 1000,
+        refused: 0,
+        last_event_ms: None,
+        clock_uncertainty_ms: None,
+        mqtt_connections: 0,
+        mllp_connections: 0,
+        insecure: false,
+    };
+    serde_json::to_vec(&status).unwrap()
+}
+
+/// The newest value of a key in `status`.
+pub async fn newest_value(log: &dyn Log, key: &str) -> Option<Vec<u8>> {
+    let entries = all(log, STATUS).await;
+    let of_key = |e: &&Entry| e.record.key.as_deref() == Some(key.as_bytes());
+    let newest = entries.iter().rev().find(of_key)?;
+    newest.record.value.as_ref().map(|value| value.to_vec())
+}
+
+pub async fn newest_status(log: &dyn Log, name: &str) -> Option<AgentStatus> {
+    let value = newest_value(log, name).await?;
+    Some(serde_json::from_slice(&value).unwrap())
 }
