@@ -1,5 +1,6 @@
 //! The loop on a log that fails: errors that pass are waited out, others end the run, and whatever happened, what was
 //! written twice is the same bytes and is counted once (R31, R34).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod transform_support;
 
@@ -18,11 +19,15 @@ use wardline_log::{
 };
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_ENCOUNTER, SIDELINE};
 
+type Appended = [(String, Vec<Record>)];
+/// By the number of the call and what it would write.
+type Decide = fn(u32, &Appended) -> Fault;
+
 /// Fails chosen calls of `append_many`, before or after they took effect.
 struct Faulty {
     inner: SharedLog,
     calls: AtomicU32,
-    fault: fn(u32, &[(String, Vec<Record>)]) -> Fault,
+    fault: Decide,
 }
 
 enum Fault {
@@ -95,7 +100,7 @@ impl wardline_log::Log for Faulty {
     }
 }
 
-fn faulty(inner: &SharedLog, fault: fn(u32, &[(String, Vec<Record>)]) -> Fault) -> SharedLog {
+fn faulty(inner: &SharedLog, fault: Decide) -> SharedLog {
     Arc::new(Faulty {
         inner: inner.clone(),
         calls: AtomicU32::new(0),

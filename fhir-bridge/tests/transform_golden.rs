@@ -1,6 +1,7 @@
 //! Golden outputs: what a message became once is what it becomes for ever, byte for byte, unless a mapping's version
 //! changes. `tests/golden/NAME.in` is the input, `NAME.json` every record that comes of it. To write new ones after
 //! a deliberate change: `WARDLINE_BLESS=1 cargo test -p wardline-bridge --test transform_golden`.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod transform_support;
 

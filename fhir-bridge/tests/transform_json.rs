@@ -1,4 +1,5 @@
 //! The rules of docs/specs/json-mapping.md and of the shipped mapping.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod transform_support;
 
@@ -17,7 +18,7 @@ fn device(metric: &str, members: &str) -> wardline_model::Event {
     )
 }
 
-fn why(event: &wardline_model::Event) -> (&'static str, String, &'static str) {
+fn refused(event: &wardline_model::Event) -> (&'static str, String, &'static str) {
     let record = sidelined(event);
     assert_eq!(record.mapping, "devices@1");
     (record.cause, record.place.to_string(), record.rule)
@@ -70,7 +71,7 @@ fn j10_states_are_the_words_of_the_mapping() {
     for bad in ["\"busy\"", "\"\"", "1", "true", "{}", "[\"off\"]"] {
         let event = device("state", &format!("\"value\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-value", "$.value".to_owned(), "J10"),
             "{bad}"
         );
@@ -87,7 +88,7 @@ fn j11_j13_numbers_are_checked_for_type_and_range() {
     for bad in ["\"87\"", "true", "[]"] {
         let event = device("battery", &format!("\"value\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-value", "$.value".to_owned(), "J11"),
             "{bad}"
         );
@@ -95,7 +96,7 @@ fn j11_j13_numbers_are_checked_for_type_and_range() {
     for bad in ["-1", "100.5", "1e300"] {
         let event = device("battery", &format!("\"value\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-range", "$.value".to_owned(), "J13"),
             "{bad}"
         );
@@ -114,7 +115,7 @@ fn j12_a_value_in_another_unit_is_never_relabelled() {
     for unit in ["\"[degF]\"", "\"\"", "7"] {
         let event = device("temperature", &format!("\"value\":36.6,\"unit\":{unit}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-unit", "$.unit".to_owned(), "J12"),
             "{unit}"
         );
@@ -145,7 +146,7 @@ fn j14_a_location_is_a_bed() {
     ] {
         let event = device("location", &format!("\"value\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-value", "$.value".to_owned(), "J14"),
             "{bad}"
         );
@@ -194,16 +195,16 @@ fn j7_broken_json_is_sidelined_at_its_root() {
         ("null", "json-shape"),
     ] {
         let event = mqtt("devices/ICU/pump-7/state", payload);
-        assert_eq!(why(&event), (cause, "$".to_owned(), "J7"), "{payload}");
+        assert_eq!(refused(&event), (cause, "$".to_owned(), "J7"), "{payload}");
     }
     let mut event = mqtt("devices/ICU/pump-7/state", "");
     if let Body::Mqtt { payload, .. } = &mut event.body {
         *payload = b"{\"ts\":\"\xff\"}".to_vec().into();
     }
-    assert_eq!(why(&event).0, "json-syntax");
+    assert_eq!(refused(&event).0, "json-syntax");
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(
-        why(&mqtt("devices/ICU/pump-7/state", &deep)).0,
+        refused(&mqtt("devices/ICU/pump-7/state", &deep)).0,
         "json-syntax"
     );
 }
@@ -247,17 +248,21 @@ fn j8_ts_is_rfc_3339_with_zone_or_epoch_milliseconds() {
             "devices/ICU/p/state",
             &format!("{{\"ts\":{bad},\"value\":\"off\"}}"),
         );
-        assert_eq!(why(&event), ("json-ts", "$.ts".to_owned(), "J8"), "{bad}");
+        assert_eq!(
+            refused(&event),
+            ("json-ts", "$.ts".to_owned(), "J8"),
+            "{bad}"
+        );
     }
     let missing = mqtt("devices/ICU/p/state", "{\"value\":\"off\"}");
-    assert_eq!(why(&missing), ("json-ts", "$.ts".to_owned(), "J8"));
+    assert_eq!(refused(&missing), ("json-ts", "$.ts".to_owned(), "J8"));
 }
 
 #[test]
 fn j9_a_missing_value_is_sidelined() {
     for members in ["\"seq\":1", "\"value\":null"] {
         let event = device("state", members);
-        assert_eq!(why(&event), ("json-value", "$.value".to_owned(), "J9"));
+        assert_eq!(refused(&event), ("json-value", "$.value".to_owned(), "J9"));
     }
 }
 
@@ -266,7 +271,7 @@ fn j15_j16_optional_members_are_checked_when_given() {
     for bad in ["-1", "1.5", "\"1\"", "1e30"] {
         let event = device("state", &format!("\"value\":\"off\",\"seq\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-seq", "$.seq".to_owned(), "J15"),
             "{bad}"
         );
@@ -279,7 +284,7 @@ fn j15_j16_optional_members_are_checked_when_given() {
     ] {
         let event = device("state", &format!("\"value\":\"off\",\"type\":{bad}"));
         assert_eq!(
-            why(&event),
+            refused(&event),
             ("json-kind", "$.type".to_owned(), "J16"),
             "{bad}"
         );
@@ -303,7 +308,7 @@ fn j5_topics_without_a_mapping_and_unknown_metrics_are_filtered() {
     );
     let long = format!("devices/ICU/{}/state", "x".repeat(81));
     assert_eq!(
-        why(&mqtt(&long, "{}")),
+        refused(&mqtt(&long, "{}")),
         ("mqtt-topic", "topic".to_owned(), "J5")
     );
 }

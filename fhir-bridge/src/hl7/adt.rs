@@ -68,7 +68,7 @@ pub fn map(input: &Input<'_>) -> Result<Outcome, Refusal> {
         hash: input.ctx.pseudonyms.message_hash(input.arrival.raw),
     };
     let records = match shape {
-        Shape::Visit(rule) => vec![visit(input, &head, rule, first(input), input.id.clone())?],
+        Shape::Visit(rule) => vec![visit(input, &head, rule, first(input), input.id)?],
         Shape::Swap => swap(input, &head)?,
         Shape::BedStatus => bed_status(input, &head)?,
         Shape::Filtered => Vec::new(),
@@ -106,7 +106,7 @@ fn visit(
     head: &Head<'_>,
     rule: VisitRule,
     patient: Patient<'_>,
-    id: EventId,
+    id: &EventId,
 ) -> Result<OutRecord, Refusal> {
     let ctx = input.ctx;
     let pseudonym = |number: &Number| ctx.pseudonyms.visit(&number.id, &number.authority);
@@ -137,15 +137,7 @@ fn visit(
     };
     let value = encounter::write(&fact, &ctx.ids)?;
     let flags = Flags { prior_location };
-    Ok(record(
-        input,
-        head,
-        FHIR_ENCOUNTER,
-        visit,
-        value,
-        &id,
-        flags,
-    ))
+    Ok(record(input, head, FHIR_ENCOUNTER, visit, value, id, flags))
 }
 
 fn no_visit() -> Refusal {
@@ -205,7 +197,7 @@ fn swap(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Refusal> {
     }
     [(one, 1), (two, 2)]
         .into_iter()
-        .map(|(half, part)| visit(input, head, events::SWAP, half, input.id.with_part(part)))
+        .map(|(half, part)| visit(input, head, events::SWAP, half, &input.id.with_part(part)))
         .collect()
 }
 

@@ -69,7 +69,8 @@ fn resolve(local: DateTime, zone: &TimeZone, near_ms: i64) -> Option<(i64, ZoneF
 }
 
 fn millis(offset: Offset, local: DateTime) -> Option<i64> {
-    offset.to_timestamp(local).ok().map(|t| t.as_millisecond())
+    let moment = offset.to_timestamp(local).ok()?;
+    Some(moment.as_millisecond())
 }
 
 fn parse_offset(text: &str) -> Option<Offset> {

@@ -43,14 +43,14 @@ struct HeadTable {
 
 enum Parsed {
     Hl7(Hl7Tables),
-    Json(JsonMapping),
+    Json(Box<JsonMapping>),
 }
 
 fn parse(text: &str) -> Result<Parsed, String> {
     let head: Head = toml::from_str(text).map_err(|error| error.to_string())?;
     match head.mapping.kind.as_str() {
         "hl7" => Hl7Tables::parse(text).map(Parsed::Hl7),
-        "json" => JsonMapping::parse(text).map(Parsed::Json),
+        "json" => JsonMapping::parse(text).map(|mapping| Parsed::Json(Box::new(mapping))),
         other => Err(format!(
             "[mapping] kind = {other:?} is not known; allowed are \"json\" and \"hl7\""
         )),
@@ -87,7 +87,7 @@ impl MappingSet {
         for path in find(base, patterns, &mut errors) {
             match read(&path).and_then(|text| parse(&text)) {
                 Ok(Parsed::Hl7(tables)) => set.hl7 = tables,
-                Ok(Parsed::Json(mapping)) => own.push((path, mapping)),
+                Ok(Parsed::Json(mapping)) => own.push((path, *mapping)),
                 Err(why) => errors.push(MappingError {
                     file: path.display().to_string(),
                     why,

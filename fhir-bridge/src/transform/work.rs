@@ -59,7 +59,7 @@ impl Work {
             if let Some(open) = self.open.take() {
                 self.open = self.go_on(open, &mut batch);
             } else if let Some(entry) = self.queue.pop_front() {
-                self.open = self.start(entry, &mut batch);
+                self.open = self.start(&entry, &mut batch);
             } else {
                 break;
             }
@@ -68,7 +68,7 @@ impl Work {
         Some(batch)
     }
 
-    fn start(&self, entry: Entry, batch: &mut Batch) -> Option<Open> {
+    fn start(&self, entry: &Entry, batch: &mut Batch) -> Option<Open> {
         batch.time_ms = entry.record.time_ms;
         // Compaction never touches these topics, but a hole in the offsets must not lead to reading twice.
         let skip = match batch.progress.offset == entry.offset {

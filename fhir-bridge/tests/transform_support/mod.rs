@@ -231,3 +231,19 @@ pub fn shown(topic: &str, record: &Record) -> Value {
         "value": value,
     })
 }
+
+/// Cause, place and rule of a message that is sidelined.
+pub fn cause(event: &Event) -> (String, String, String) {
+    let record = sidelined(event);
+    assert!(!record.detail.is_empty());
+    assert_eq!(record.mapping, "hl7@1");
+    (
+        record.cause.to_owned(),
+        record.place.to_string(),
+        record.rule.to_owned(),
+    )
+}
+
+pub fn why(cause: &str, place: &str, rule: &str) -> (String, String, String) {
+    (cause.to_owned(), place.to_owned(), rule.to_owned())
+}
