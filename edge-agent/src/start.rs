@@ -163,6 +163,8 @@ impl Agent {
         }
         let mut failed = None;
         tokio::select! {
+            // Being stopped comes first: then parts end because they were asked to.
+            biased;
             () = stop.stopped() => {}
             broken = store.broken() => failed = Some(broken.into_anyhow()),
             Some(ended) = tasks.join_next() => {
