@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use wardline_log::Record;
+use wardline_model::limits::{SOURCE_BYTES_MAX, TOPIC_BYTES_MAX};
 use wardline_model::record as names;
 use wardline_model::time::{parse_rfc3339, rfc3339};
 use wardline_model::{Body, Class, Event, EventId, Stamp};
@@ -150,6 +151,11 @@ pub enum RetryError {
 /// count: today's mapping decides.
 pub fn event_of(record: &Record) -> Result<(EventId, Event), RetryError> {
     let text = |name: &'static str| record.header_str(name).ok_or(RetryError::Header(name));
+    // Bounds that an agent keeps; a record that somebody else wrote need not.
+    let short = |name: &'static str, max: usize| match record.header_str(name) {
+        Some(text) if text.len() > max => Err(RetryError::Header(name)),
+        found => Ok(found),
+    };
     let id = text(names::EVENT_ID)?
         .parse::<EventId>()
         .map_err(|_| RetryError::Header(names::EVENT_ID))?;
@@ -165,7 +171,9 @@ pub fn event_of(record: &Record) -> Result<(EventId, Event), RetryError> {
             understood: true,
         },
         KIND_MQTT => Body::Mqtt {
-            topic: text(MQTT_TOPIC)?.to_owned(),
+            topic: short(MQTT_TOPIC, TOPIC_BYTES_MAX)?
+                .ok_or(RetryError::Header(MQTT_TOPIC))?
+                .to_owned(),
             payload: raw,
             retain: record.header_str(MQTT_RETAIN) == Some("true"),
             will: false,
@@ -183,7 +191,9 @@ pub fn event_of(record: &Record) -> Result<(EventId, Event), RetryError> {
             wall_ms,
             ..Stamp::default()
         },
-        source: record.header_str(SOURCE).unwrap_or_default().to_owned(),
+        source: short(SOURCE, SOURCE_BYTES_MAX)?
+            .unwrap_or_default()
+            .to_owned(),
         body,
     };
     Ok((id, event))

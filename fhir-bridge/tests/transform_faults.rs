@@ -206,6 +206,19 @@ async fn r31_a_crash_between_outputs_and_position_counts_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn r31_an_orderly_stop_leaves_nothing_to_repeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = filled(dir.path()).await;
+    let ctx = two_steps();
+    for _ in 0..3 {
+        let running = start(&ctx, &log);
+        running.until(|s| s.counts.received == 10).await;
+        running.finish().await;
+        assert_eq!(all(&log, FHIR_ENCOUNTER).await.len(), 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn r31_with_the_embedded_engine_outputs_and_position_are_one_append() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;

@@ -418,7 +418,12 @@ async fn r25_a_replay_without_its_headers_comes_back() {
     cut.push(head("cut-from", "900000"));
     let mut frame = base.clone();
     frame[2] = head("kind", "frame");
-    for headers in [cut, frame] {
+    let mut long = base.clone();
+    long[2] = head("kind", "mqtt");
+    long.push(head("mqtt-topic", &"x".repeat(300_000)));
+    let mut huge = base.clone();
+    huge[0] = head("event-id", &"x".repeat(300_000));
+    for headers in [cut, frame, long, huge] {
         records.push(Record {
             value: Some("x".into()),
             headers,

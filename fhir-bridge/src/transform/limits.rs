@@ -19,6 +19,8 @@ pub const TOPIC_LEVEL_CHARS_MAX: usize = 80;
 pub const KIND_CHARS_MAX: usize = 64;
 /// The `detail` of a sideline record.
 pub const DETAIL_CHARS_MAX: usize = 300;
+/// The key of a record that is put back as it came.
+pub const KEY_BYTES_MAX: usize = 256;
 /// Raw bytes in a sideline record; what is longer is cut, and says so.
 pub const SIDELINE_RAW_BYTES_MAX: usize = 768 * 1024;
 /// Years that a time may lie in: outside of them it is a default or a mistake, never a moment.

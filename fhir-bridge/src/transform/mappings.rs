@@ -4,6 +4,7 @@
 //! both. A site's file replaces the shipped one of the same name; of several that match a topic, the site's come first,
 //! in the order of their file names.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -168,7 +169,8 @@ fn find(base: &Path, patterns: &[String], errors: &mut Vec<MappingError>) -> Vec
         names.sort();
         found.extend(names);
     }
-    found.dedup();
+    let mut seen = BTreeSet::new();
+    found.retain(|path| seen.insert(path.clone()));
     if found.len() > MAPPING_FILES_MAX {
         errors.push(MappingError {
             file: patterns.join(", "),

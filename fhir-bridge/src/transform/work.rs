@@ -16,7 +16,7 @@ use super::context::SiteContext;
 use super::mapped::{Headers, Mapped, push};
 use super::position::{Input, Progress};
 use crate::sideline::{self, RETRIED, RetryError};
-use crate::transform::limits::{DETAIL_CHARS_MAX, SIDELINE_RAW_BYTES_MAX};
+use crate::transform::limits::{DETAIL_CHARS_MAX, KEY_BYTES_MAX, SIDELINE_RAW_BYTES_MAX};
 
 pub(super) struct Work {
     ctx: Arc<SiteContext>,
@@ -160,10 +160,13 @@ impl Work {
     }
 
     fn not_retried(&self, record: &Record, error: &RetryError, batch: &mut Batch) {
-        let id = record.header_str(names::EVENT_ID).unwrap_or("unknown");
-        let kind = record.header_str(names::KIND).unwrap_or("unknown");
+        let shown = |name: &str| -> String {
+            let text = record.header_str(name).unwrap_or("unknown");
+            text.chars().take(DETAIL_CHARS_MAX).collect()
+        };
+        let (id, kind) = (shown(names::EVENT_ID), shown(names::KIND));
         let detail = error.to_string();
-        let mut headers = self.headers(id, "retry-not-possible", "headers", "R25", &detail, kind);
+        let mut headers = self.headers(&id, "retry-not-possible", "headers", "R25", &detail, &kind);
         push(&mut headers, RETRIED, tries(record).to_string());
         batch.take_damaged(raw_record(record, headers), 1, record.time_ms);
     }
@@ -212,7 +215,7 @@ fn raw_record(record: &Record, mut headers: Headers) -> Record {
         raw
     };
     Record {
-        key: record.key.clone(),
+        key: record.key.clone().filter(|key| key.len() <= KEY_BYTES_MAX),
         value: Some(value),
         headers,
         time_ms: record.time_ms,
