@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use wardline_log::SharedLog;
 
+pub use api::log_line;
 pub use config::Config;
 pub use error::AggregatorError;
 pub use recompute::{StoreSummary, digest_of_log, digest_of_store, recompute, summary_of_store};

@@ -33,6 +33,8 @@ pub(crate) struct InputProgress {
     pub(crate) site: String,
     pub(crate) next: u64,
     pub(crate) end: u64,
+    /// Whether the position was compared with what the log holds now.
+    pub(crate) checked: bool,
     pub(crate) problem: Option<Problem>,
     pub(crate) trouble: Option<String>,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Books {
     pub(crate) store_trouble: Option<String>,
     pub(crate) outbox_trouble: Option<String>,
     pub(crate) commits: u64,
+    pub(crate) status_records: u64,
     pub(crate) unreadable_statuses: u64,
 }
 

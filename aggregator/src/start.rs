@@ -55,6 +55,7 @@ pub async fn start(
         })?;
     let address = listener.local_addr()?;
     let (inner_stop, stop) = stop_pair();
+    let kept = Arc::clone(&store);
     let parts = Parts {
         config,
         centre,
@@ -70,7 +71,12 @@ pub async fn start(
     let api = parts.api(address.to_string());
     tasks.spawn(serve(listener, Arc::new(api)));
     let (outer, outer_stop) = stop_pair();
-    let task = tokio::spawn(supervise(tasks, publisher, inner_stop, outer_stop));
+    let task = tokio::spawn(async move {
+        let ended = supervise(tasks, publisher, inner_stop, outer_stop).await;
+        // Whatever still holds it: the file is free for the next start.
+        tokio::task::spawn_blocking(move || kept.close()).await?;
+        ended
+    });
     let addresses = BTreeMap::from([("api".to_owned(), address)]);
     Ok(Running::new(addresses, outer, task))
 }
@@ -263,8 +269,12 @@ impl Parts {
         loop {
             let reached = {
                 let books = self.shared.books();
-                let next = |key: &String| books.inputs.get(key).map_or(0, |input| input.next);
-                targets.iter().all(|(key, end)| next(key) >= *end)
+                targets.iter().all(|(key, end)| {
+                    books
+                        .inputs
+                        .get(key)
+                        .is_some_and(|input| input.checked && input.next >= *end)
+                })
             };
             if reached {
                 self.shared.set_ready();

@@ -243,7 +243,8 @@ async fn send(lines: &mpsc::Sender<Bytes>, topic: &str, entry: &Entry) -> bool {
     )
 }
 
-fn line(topic: &str, entry: &Entry) -> LogLine {
+/// One record as a line of NDJSON, the same from the API and from a stopped data folder.
+pub fn line(topic: &str, entry: &Entry) -> LogLine {
     let record = &entry.record;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (value, value_b64) = match record.value.as_deref().map(|v| (v, std::str::from_utf8(v))) {

@@ -42,6 +42,7 @@ use crate::limits::{ANSWER_TIMEOUT_MS, BODY_BYTES_MAX};
 use crate::shared::{Folded, Shared};
 use crate::store::Store;
 use failure::Failure;
+pub use log::line as log_line;
 pub(crate) use server::serve;
 
 /// What every handler can reach.

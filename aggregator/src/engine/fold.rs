@@ -127,6 +127,7 @@ impl Fold {
         progress.site.clone_from(&delivery.site);
         progress.trouble.clone_from(&delivery.trouble);
         progress.end = delivery.end;
+        progress.checked |= delivery.trouble.is_none();
         if let Some(text) = &delivery.problem {
             progress.problem = Some(Problem {
                 text: text.clone(),

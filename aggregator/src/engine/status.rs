@@ -28,7 +28,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Deli
                 key = delivery.key,
                 "status records could not be read"
             );
-            shared.books().unreadable_statuses += unreadable;
         }
+        let mut books = shared.books();
+        books.status_records += delivery.entries.len() as u64;
+        books.unreadable_statuses += unreadable;
     }
 }

@@ -189,6 +189,7 @@ impl Copier {
         let held = self.held().await?;
         let next = self.state.checkpoint.next.max(held.start);
         self.report(Some(held.end));
+        self.context.progress.update(&self.id, |p| p.checked = true);
         Ok(self.source.reader(&topic, partition, next).await?)
     }
 
@@ -293,7 +294,7 @@ impl Copier {
         let next = self.expected();
         self.context.progress.update(&self.id, |progress| {
             progress.next = next;
-            progress.source_end = source_end.unwrap_or(progress.source_end).max(next);
+            progress.source_end = source_end.unwrap_or(progress.source_end.max(next));
             progress.counts = checkpoint.counts.clone();
             progress.truncated = checkpoint.truncated;
             progress.recreated = checkpoint.recreated;

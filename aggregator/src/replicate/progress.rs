@@ -16,6 +16,8 @@ pub(crate) struct PartitionProgress {
     pub(crate) next: u64,
     /// Next offset that the source would write, as last seen.
     pub(crate) source_end: u64,
+    /// Whether the position was compared with what the source holds now.
+    pub(crate) checked: bool,
     /// The end that was known when this run began.
     pub(crate) target: u64,
     pub(crate) counts: StageCounts,
@@ -115,7 +117,7 @@ impl Progress {
                     && partitions
                         .iter()
                         .filter(|((s, _, _), _)| s == site)
-                        .all(|(_, p)| p.next >= p.target || p.trouble.is_some()))
+                        .all(|(_, p)| (p.checked && p.next >= p.target) || p.trouble.is_some()))
         })
     }
 

@@ -97,8 +97,15 @@ impl OutboxRow {
 
 pub(crate) struct Store {
     path: PathBuf,
-    /// `None` after an I/O error, until the next use opens it again.
-    db: Mutex<Option<Database>>,
+    db: Mutex<Slot>,
+}
+
+enum Slot {
+    Open(Database),
+    /// After an I/O error, until the next use opens it again.
+    Failed,
+    /// For good.
+    Closed,
 }
 
 impl Store {
@@ -113,7 +120,7 @@ impl Store {
         }
         let store = Self {
             path: path.to_owned(),
-            db: Mutex::new(Some(database(path)?)),
+            db: Mutex::new(Slot::Open(database(path)?)),
         };
         store.check_format()?;
         Ok(store)
@@ -167,17 +174,30 @@ impl Store {
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, AggregatorError> {
         let mut slot = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        let db = match slot.take() {
-            Some(db) => db,
-            None => database(&self.path)?,
+        let db = match std::mem::replace(&mut *slot, Slot::Failed) {
+            Slot::Open(db) => db,
+            Slot::Failed => database(&self.path)?,
+            Slot::Closed => {
+                *slot = Slot::Closed;
+                return Err(AggregatorError::Store {
+                    path: self.path.clone(),
+                    doing,
+                    why: "it is closed".to_owned(),
+                });
+            }
         };
         match work(&db) {
             Ok(value) => {
-                *slot = Some(db);
+                *slot = Slot::Open(db);
                 Ok(value)
             }
             Err(error) => Err(explained(&self.path, doing, error)),
         }
+    }
+
+    /// Waits for the work that is under way and gives the file free; nothing is written any more.
+    pub(crate) fn close(&self) {
+        *self.db.lock().unwrap_or_else(PoisonError::into_inner) = Slot::Closed;
     }
 
     /// All of a batch, durable, or nothing of it.
@@ -204,9 +224,9 @@ impl Store {
                 same
             };
             if same {
-                tx.abort()?
+                tx.abort()?;
             } else {
-                tx.commit()?
+                tx.commit()?;
             }
             Ok(())
         })

@@ -121,3 +121,21 @@ fn a_damaged_or_newer_file_is_refused_with_advice() {
     let error = Store::open(&path).err().unwrap();
     assert!(error.is_damage(), "{error}");
 }
+
+#[test]
+fn p5_after_an_error_the_file_is_opened_again_and_the_commit_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.redb");
+    let store = Store::open(&path).unwrap();
+    let mut batch = Batch::default();
+    batch.outbox.insert(key("A"), row(1, Some("1")));
+    let failed: Result<(), _> = store.run("test", |_| {
+        Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into())
+    });
+    assert!(failed.unwrap_err().retriable());
+    store.commit(&batch).unwrap();
+    assert_eq!(store.outbox(10).unwrap().len(), 1);
+    store.close();
+    assert!(store.commit(&batch).is_err());
+    Store::open(&path).unwrap();
+}

@@ -1,117 +1,63 @@
-//! `/metrics` in Prometheus' text form: every stage's counts, what is unaccounted, lag, beds. Names begin with
-//! `wardline_` and carry their unit; labels are sites, departments, stages and topics, never people.
+//! Which figures are shown, under which names.
 
-use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use wardline_model::api::{Accounting, DepartmentRow, Sources};
 
-use crate::accounting::accounting;
-use crate::api::Api;
-use crate::coverage::Listening;
-use crate::ledger::{Counters, View};
+use super::Snapshot;
+use super::text::Text;
 use crate::shared::{Books, Shared};
-use crate::sources::sources;
 
-/// Everything that one scrape shows.
-struct Snapshot {
-    departments: Vec<DepartmentRow>,
-    counters: Counters,
-    devices: usize,
-    silent: usize,
-    accounting: Accounting,
-    sources: Sources,
-    books: Books,
-}
+type DepartmentValue = fn(&DepartmentRow) -> Option<f64>;
 
-pub(crate) async fn get(State(api): State<Arc<Api>>) -> Response {
-    let snapshot = {
-        let api = Arc::clone(&api);
-        tokio::task::spawn_blocking(move || snapshot(&api)).await
-    };
-    let Ok(snapshot) = snapshot else {
-        return axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut text = Text::default();
-    departments(&mut text, &snapshot.departments);
-    stages(&mut text, &snapshot.accounting);
-    ledger(&mut text, &snapshot);
-    logs(&mut text, &api.shared, &snapshot.books);
-    agents(&mut text, &snapshot.sources);
-    clients(&mut text, &api.shared);
-    let kind = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
-    (kind, text.out).into_response()
-}
+/// Name, help, value of a row; a row without the value has no line.
+const DEPARTMENT_GAUGES: [(&str, &str, DepartmentValue); 9] = [
+    ("wardline_department_staffed_beds", "Staffed beds.", |r| {
+        Some(r.staffed.into())
+    }),
+    (
+        "wardline_department_on_leave_beds",
+        "Occupied beds whose patients are on leave.",
+        |r| Some(r.on_leave.into()),
+    ),
+    (
+        "wardline_department_pending_in",
+        "Expected admissions and transfers into it.",
+        |r| Some(r.pending_in.into()),
+    ),
+    (
+        "wardline_department_pending_out",
+        "Expected discharges and transfers out of it.",
+        |r| Some(r.pending_out.into()),
+    ),
+    (
+        "wardline_department_conflict_beds",
+        "Beds that more than one visit claims.",
+        |r| Some(r.conflicts.into()),
+    ),
+    (
+        "wardline_department_occupancy_ratio",
+        "Occupied by staffed; absent when nothing is staffed.",
+        |r| r.occupancy,
+    ),
+    (
+        "wardline_department_coverage_ratio",
+        "Share of its sources heard in time; absent when it has none.",
+        |r| r.coverage,
+    ),
+    (
+        "wardline_department_age_seconds",
+        "Since the newest event it rests on.",
+        |r| small(r.age_s),
+    ),
+    (
+        "wardline_department_oldest_dirty_seconds",
+        "Since the bed that waits longest for cleaning became dirty.",
+        |r| small(r.oldest_dirty_s),
+    ),
+];
 
-fn snapshot(api: &Api) -> Snapshot {
-    let shared = &api.shared;
-    let folded = shared.folded();
-    let now_ms = shared.now_ms();
-    let devices = folded.ledger.devices(now_ms);
-    let departments = shared.departments(&folded, View::at(now_ms), true);
-    let books = shared.books().clone();
-    let board = shared.board().clone();
-    let listening = Listening {
-        board: &board,
-        heard: &folded.heard,
-        now_ms,
-        silent_after_ms: shared.agent_silent_ms,
-    };
-    Snapshot {
-        departments,
-        counters: folded.ledger.counters(),
-        devices: devices.len(),
-        silent: devices.iter().filter(|d| d.silent).count(),
-        accounting: accounting(&board, &books, &shared.progress, &api.sites, now_ms),
-        sources: sources(&listening, &books, &shared.progress, &api.sites),
-        books,
-    }
-}
-
-/// The text as it grows.
-#[derive(Default)]
-struct Text {
-    out: String,
-}
-
-impl Text {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string does not fail.
-        write!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        self.out.push_str(name);
-        for (i, (label, text)) in labels.iter().enumerate() {
-            let open = if i == 0 { '{' } else { ',' };
-            write!(self.out, "{open}{label}=\"{}\"", escaped(text)).ok();
-        }
-        if !labels.is_empty() {
-            self.out.push('}');
-        }
-        writeln!(self.out, " {value}").ok();
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.head(name, kind, help);
-        self.line(name, &[], value);
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
-fn departments(text: &mut Text, rows: &[DepartmentRow]) {
+pub(super) fn departments(text: &mut Text, rows: &[DepartmentRow]) {
     text.head(
         "wardline_beds",
         "gauge",
@@ -132,53 +78,7 @@ fn departments(text: &mut Text, rows: &[DepartmentRow]) {
             text.line("wardline_beds", &labels, n);
         }
     }
-    type Get = fn(&DepartmentRow) -> Option<f64>;
-    let gauges: [(&str, &str, Get); 9] = [
-        ("wardline_department_staffed_beds", "Staffed beds.", |r| {
-            Some(r.staffed.into())
-        }),
-        (
-            "wardline_department_on_leave_beds",
-            "Occupied beds whose patients are on leave.",
-            |r| Some(r.on_leave.into()),
-        ),
-        (
-            "wardline_department_pending_in",
-            "Expected admissions and transfers into it.",
-            |r| Some(r.pending_in.into()),
-        ),
-        (
-            "wardline_department_pending_out",
-            "Expected discharges and transfers out of it.",
-            |r| Some(r.pending_out.into()),
-        ),
-        (
-            "wardline_department_conflict_beds",
-            "Beds that more than one visit claims.",
-            |r| Some(r.conflicts.into()),
-        ),
-        (
-            "wardline_department_occupancy_ratio",
-            "Occupied by staffed; absent when nothing is staffed.",
-            |r| r.occupancy,
-        ),
-        (
-            "wardline_department_coverage_ratio",
-            "Share of its sources heard in time; absent when it has none.",
-            |r| r.coverage,
-        ),
-        (
-            "wardline_department_age_seconds",
-            "Since the newest event it rests on.",
-            |r| small(r.age_s),
-        ),
-        (
-            "wardline_department_oldest_dirty_seconds",
-            "Since the bed that waits longest for cleaning became dirty.",
-            |r| small(r.oldest_dirty_s),
-        ),
-    ];
-    for (name, help, value) in gauges {
+    for (name, help, value) in DEPARTMENT_GAUGES {
         text.head(name, "gauge", help);
         for row in rows {
             if let Some(value) = value(row) {
@@ -192,7 +92,7 @@ fn small(seconds: Option<i64>) -> Option<f64> {
     seconds.and_then(|n| i32::try_from(n).ok()).map(f64::from)
 }
 
-fn stages(text: &mut Text, accounting: &Accounting) {
+pub(super) fn stages(text: &mut Text, accounting: &Accounting) {
     text.head(
         "wardline_stage_events_total",
         "counter",
@@ -242,7 +142,7 @@ fn stages(text: &mut Text, accounting: &Accounting) {
     );
 }
 
-fn ledger(text: &mut Text, snapshot: &Snapshot) {
+pub(super) fn ledger(text: &mut Text, snapshot: &Snapshot) {
     let c = &snapshot.counters;
     for (name, help, n) in [
         ("wardline_ledger_facts", "Facts held in memory.", c.facts),
@@ -313,7 +213,7 @@ fn ledger(text: &mut Text, snapshot: &Snapshot) {
     );
 }
 
-fn logs(text: &mut Text, shared: &Shared, books: &Books) {
+pub(super) fn logs(text: &mut Text, shared: &Shared, books: &Books) {
     text.head(
         "wardline_fold_lag_records",
         "gauge",
@@ -368,7 +268,19 @@ fn logs(text: &mut Text, shared: &Shared, books: &Books) {
     }
 }
 
-fn agents(text: &mut Text, sources: &Sources) {
+pub(super) fn agents(text: &mut Text, sources: &Sources, books: &Books) {
+    text.one(
+        "wardline_status_records_total",
+        "counter",
+        "Words of agents and bridges that were read since the start.",
+        books.status_records,
+    );
+    text.one(
+        "wardline_status_unreadable_total",
+        "counter",
+        "Words that could not be read.",
+        books.unreadable_statuses,
+    );
     text.head(
         "wardline_source_connected",
         "gauge",
@@ -416,7 +328,7 @@ fn agents(text: &mut Text, sources: &Sources) {
     }
 }
 
-fn clients(text: &mut Text, shared: &Shared) {
+pub(super) fn clients(text: &mut Text, shared: &Shared) {
     let api = &shared.api;
     let get = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
     text.one(

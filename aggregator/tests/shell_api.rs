@@ -1,0 +1,679 @@
+//! The query API over real sockets: docs/specs/query-api.md, endpoint by endpoint.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::records::{adt, agent_status, bed_status, bridge_status, sidelined, story};
+use support::{Aggregator, LogDir, MINUTE, NOON, Setup, read_all, row};
+use wardline_model::api::{
+    About, Accounting, Beds, Change, Departments, Devices, Explanation, LogLine, Sideline, Sources,
+};
+use wardline_model::status::{AgentCoverage, BridgeStatus, StageCounts};
+use wardline_model::topic::{RETRY, SIDELINE, STATUS};
+
+struct World {
+    site: LogDir,
+    clock: Arc<AtomicI64>,
+    aggregator: Aggregator,
+    _data: tempfile::TempDir,
+}
+
+async fn world() -> World {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    site.say(&story()).await;
+    let clock = Arc::new(AtomicI64::new(NOON));
+    let aggregator = Aggregator::local(data.path(), &site, &Setup::at(&clock)).await;
+    World {
+        site,
+        clock,
+        aggregator,
+        _data: data,
+    }
+}
+
+/// The answer has the shape of the shared type, member for member.
+fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(answer: &Value) -> T {
+    let value: T = serde_json::from_value(answer.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&value).unwrap(), *answer);
+    value
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q1_departments_beds_and_devices_have_their_shape_and_filters() {
+    let w = world().await;
+    let departments: Departments = typed(&w.aggregator.json("/api/v1/departments").await);
+    assert_eq!(departments.departments.len(), 3);
+    for d in &departments.departments {
+        let sum = d.occupied + d.available + d.reserved + d.dirty;
+        assert_eq!(
+            d.beds,
+            sum + d.cleaning + d.blocked + d.closed + d.unknown,
+            "{d:?}"
+        );
+    }
+    let beds: Beds = typed(&w.aggregator.json("/api/v1/beds").await);
+    assert_eq!(beds.beds.len(), 5);
+    let icu: Beds = typed(&w.aggregator.json("/api/v1/beds?department=icu").await);
+    assert_eq!(icu.beds.len(), 2);
+    let devices: Devices = typed(&w.aggregator.json("/api/v1/devices").await);
+    assert_eq!(devices.devices.len(), 2);
+    let pump = &devices.devices[0];
+    assert_eq!(
+        (pump.device.as_str(), pump.department.as_str()),
+        ("pump-1", "ICU")
+    );
+    assert_eq!(pump.battery, Some(80.0));
+    assert_eq!(pump.state.unwrap().as_str(), "ready");
+    let ed: Devices = typed(&w.aggregator.json("/api/v1/devices?department=ED").await);
+    assert!(ed.devices.is_empty());
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q2_at_and_known_give_past_moments() {
+    let w = world().await;
+    let status = async |path: &str, bed: &str| {
+        let answer = w.aggregator.json(path).await;
+        row(&answer, "beds", "bed", bed)["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    // Before the transfer v1 was in ICU^1^1; 07:30 is 270 minutes before noon.
+    assert_eq!(
+        status("/api/v1/beds?at=2026-03-01T04:00:00Z", "ICU^1^1").await,
+        "occupied"
+    );
+    assert_eq!(status("/api/v1/beds", "ICU^1^1").await, "reserved");
+    // The discharge of v2 was cancelled later: in the light of all that is known it never happened ...
+    assert_eq!(
+        status("/api/v1/beds?at=2026-03-01T07:30:00Z", "ICU^1^2").await,
+        "occupied"
+    );
+    // ... and by what was known then it had.
+    let then = "/api/v1/beds?at=2026-03-01T07:30:00Z&known=2026-03-01T07:30:00Z";
+    assert_eq!(status(then, "ICU^1^2").await, "dirty");
+    let past = w
+        .aggregator
+        .json("/api/v1/departments?at=2026-03-01T04:00:00Z")
+        .await;
+    assert_eq!(past["as_of"], "2026-03-01T04:00:00Z");
+    let icu = row(&past, "departments", "department", "ICU");
+    assert_eq!(icu["occupied"], 2);
+    assert!(icu["coverage"].is_null(), "nobody knows who was heard then");
+    w.aggregator.stop().await;
+}
+
+/// Path, status, code, and what the message names.
+const WRONG: &[(&str, u16, &str, &str)] = &[
+    ("/nowhere", 404, "unknown_path", "/nowhere"),
+    ("/api/v1/nothing", 404, "unknown_path", "/api/v1/nothing"),
+    ("/api/v1/beds?at=noon", 400, "wrong_parameter", "at"),
+    ("/api/v1/beds?known=x", 400, "wrong_parameter", "known"),
+    ("/api/v1/beds?bed=1", 400, "wrong_parameter", "bed"),
+    (
+        "/api/v1/beds?department=MOON",
+        404,
+        "unknown_department",
+        "MOON",
+    ),
+    (
+        "/api/v1/devices?department=MOON",
+        404,
+        "unknown_department",
+        "MOON",
+    ),
+    (
+        "/api/v1/departments?department=ICU",
+        400,
+        "wrong_parameter",
+        "department",
+    ),
+    ("/api/v1/sources?x=1", 400, "wrong_parameter", "x"),
+    (
+        "/api/v1/explain/bed/MOON%5E1%5E1",
+        404,
+        "unknown_bed",
+        "MOON^1^1",
+    ),
+    ("/api/v1/sideline?limit=x", 400, "wrong_parameter", "limit"),
+    ("/api/v1/sideline?after=x", 400, "wrong_parameter", "after"),
+    ("/api/v1/log/no.topic", 404, "unknown_topic", "no.topic"),
+    (
+        "/api/v1/log/fhir.encounter?from=x",
+        400,
+        "wrong_parameter",
+        "from",
+    ),
+    (
+        "/api/v1/log/fhir.encounter?from=999",
+        400,
+        "wrong_parameter",
+        "from",
+    ),
+    (
+        "/api/v1/log/fhir.encounter?partition=7",
+        400,
+        "wrong_parameter",
+        "partition",
+    ),
+    (
+        "/api/v1/log/fhir.encounter?site=moon",
+        400,
+        "wrong_parameter",
+        "site",
+    ),
+    (
+        "/api/v1/log/fhir.encounter?follow=perhaps",
+        400,
+        "wrong_parameter",
+        "follow",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q3_wrong_questions_are_answered_with_what_is_wrong() {
+    let w = world().await;
+    for (path, status, code, names) in WRONG {
+        let (got, error) = w.aggregator.failure(path).await;
+        assert_eq!(
+            (got, error["code"].as_str().unwrap()),
+            (*status, *code),
+            "{path}"
+        );
+        assert!(
+            error["message"].as_str().unwrap().contains(names),
+            "{path}: {error}"
+        );
+        assert!(!error["hint"].as_str().unwrap().is_empty(), "{path}");
+    }
+    let (status, body) = w.aggregator.post("/api/v1/beds").await;
+    assert_eq!(status, 405, "{body}");
+    assert!(body.contains("wrong_method"));
+    let (status, body) = w.aggregator.post("/api/v1/sideline/0-99/replay").await;
+    assert_eq!(status, 404, "{body}");
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q4_explain_names_the_events_a_bed_rests_on() {
+    let w = world().await;
+    let answer = w.aggregator.json("/api/v1/explain/bed/ICU%5E1%5E2").await;
+    let explained: Explanation = typed(&answer);
+    assert_eq!(explained.bed, "ICU^1^2");
+    assert_eq!(explained.status.as_str(), "occupied");
+    let discharge = explained
+        .events
+        .iter()
+        .find(|e| e.event_type == "ADT^A03")
+        .unwrap();
+    assert!(!discharge.counts, "{answer:#}");
+    let admit = explained
+        .events
+        .iter()
+        .find(|e| e.event_type == "ADT^A01")
+        .unwrap();
+    assert!(admit.counts);
+    assert_eq!(admit.event_id, "gw-1/00000000000000ab/5");
+    assert_eq!(admit.log_position, "st-mary/fhir.encounter/0/1");
+    assert_eq!(admit.mapping, "hl7@1");
+    let plain = w.aggregator.json("/api/v1/explain/bed/ICU^1^2").await;
+    assert_eq!(plain["events"], answer["events"]);
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_an_unplugged_agent_lowers_the_coverage_of_its_departments() {
+    let w = world().await;
+    let say = async |name: &str, online: bool, at: i64| {
+        let status = agent_status(name, online, 20, 3, at);
+        w.site.log.append(STATUS, vec![status]).await.unwrap();
+    };
+    say("gw-1", true, NOON - 1000).await;
+    say("gw-2", true, NOON - 2000).await;
+    let coverage =
+        |answer: &Value| row(answer, "departments", "department", "ICU")["coverage"].clone();
+    w.aggregator
+        .until("/api/v1/departments", |a| coverage(a) == 1.0)
+        .await;
+    say("gw-2", false, NOON - 500).await;
+    let answer = w
+        .aggregator
+        .until("/api/v1/departments", |a| coverage(a) == 0.5)
+        .await;
+    // The ward rests on gw-1 and on gw-2's pump as well, the emergency department on nobody.
+    assert!(row(&answer, "departments", "department", "ED")["coverage"].is_null());
+    let sources: Sources = typed(&w.aggregator.json("/api/v1/sources").await);
+    let gw2 = sources.sources.iter().find(|s| s.name == "gw-2").unwrap();
+    assert!(
+        !gw2.connected && gw2.problem.as_ref().unwrap().starts_with("offline since"),
+        "{gw2:?}"
+    );
+    assert_eq!(gw2.backlog, 3);
+    // And one that simply says nothing any more is noticed by time alone.
+    w.clock.store(NOON + 2 * MINUTE, Ordering::SeqCst);
+    w.aggregator
+        .until("/api/v1/departments", |a| coverage(a) == 0.0)
+        .await;
+    w.aggregator.stop().await;
+}
+
+fn bridge_word() -> BridgeStatus {
+    BridgeStatus {
+        v: 1,
+        site: "st-mary".into(),
+        version: "0.1.0".into(),
+        at_ms: NOON - 1000,
+        ingest: StageCounts {
+            received: 20,
+            applied: 18,
+            duplicate: 2,
+            ..StageCounts::default()
+        },
+        transform: StageCounts {
+            received: 18,
+            applied: 16,
+            sidelined: 2,
+            ..StageCounts::default()
+        },
+        records: 16,
+        gaps: 0,
+        agents: vec![AgentCoverage {
+            agent: "gw-1".into(),
+            incarnation: wardline_model::Incarnation(0xab),
+            up_to: 12,
+            ranges: Vec::new(),
+            gap_events: 0,
+            last_frame_ms: NOON - 2000,
+        }],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_accounting_has_every_stage_and_nothing_unaccounted() {
+    let w = world().await;
+    let agent = agent_status("gw-1", true, 13, 0, NOON - 5000);
+    let bridge = bridge_word();
+    w.site
+        .log
+        .append(STATUS, vec![agent, bridge_status(&bridge)])
+        .await
+        .unwrap();
+    let answer = w
+        .aggregator
+        .until("/api/v1/accounting", |a| {
+            a["stages"].as_array().unwrap().len() == 4
+        })
+        .await;
+    let accounting: Accounting = typed(&answer);
+    assert_eq!(accounting.unaccounted, 0, "{answer:#}");
+    let stage = |name: &str| accounting.stages.iter().find(|s| s.stage == name).unwrap();
+    assert_eq!(
+        (stage("agent/gw-1").received, stage("agent/gw-1").applied),
+        (12, 12)
+    );
+    assert_eq!(
+        (stage("ingest").duplicate, stage("transform").sidelined),
+        (2, 2)
+    );
+    assert_eq!(stage("ledger").received, 16);
+    let sources: Sources = typed(&w.aggregator.json("/api/v1/sources").await);
+    let gw1 = sources.sources.iter().find(|s| s.name == "gw-1").unwrap();
+    assert_eq!(
+        (gw1.watermark, gw1.connected, gw1.problem.clone()),
+        (Some(12), true, None)
+    );
+    assert_eq!(gw1.clock_uncertainty_ms, Some(20));
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_records_that_never_arrived_are_shown_once_it_is_sure() {
+    let w = world().await;
+    w.aggregator.stage("ledger", 16).await;
+    // A bridge that has written more than ever arrived: shown, once its word is old enough to be sure.
+    let more = BridgeStatus {
+        records: 19,
+        ..bridge_word()
+    };
+    for step in 1..=3 {
+        let at_ms = NOON + step * 20_000;
+        w.clock.store(at_ms, Ordering::SeqCst);
+        let status = BridgeStatus {
+            at_ms,
+            ..more.clone()
+        };
+        w.site
+            .log
+            .append(STATUS, vec![bridge_status(&status)])
+            .await
+            .unwrap();
+        let said = step;
+        support::eventually("the bridge's word is on the board", || async {
+            let (_, metrics) = w.aggregator.get("/metrics").await;
+            metrics.contains(&format!("wardline_status_records_total {said}\n"))
+        })
+        .await;
+    }
+    w.aggregator
+        .until("/api/v1/accounting", |a| a["unaccounted"] == 3)
+        .await;
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q5_the_sideline_is_paged_and_replayed_into_the_sites_retry_topic() {
+    let w = world().await;
+    let items: Vec<_> = (0..5)
+        .map(|n| sidelined(500 + n, "MSH|broken", NOON - 1000))
+        .collect();
+    w.site.log.append(SIDELINE, items).await.unwrap();
+    let first: Sideline = typed(&w.aggregator.json("/api/v1/sideline?limit=2").await);
+    assert_eq!(first.items.len(), 2);
+    assert_eq!(first.next.as_deref(), Some("0-1"));
+    assert_eq!(
+        (first.items[0].cause.as_str(), first.items[0].place.as_str()),
+        ("hl7-no-visit", "PV1-19")
+    );
+    assert_eq!(first.items[0].bytes, 10);
+    let rest: Sideline = typed(
+        &w.aggregator
+            .json("/api/v1/sideline?after=0-1&limit=100")
+            .await,
+    );
+    assert_eq!((rest.items.len(), rest.next), (3, None));
+    let (status, body) = w.aggregator.post("/api/v1/sideline/0-3/replay").await;
+    assert_eq!(status, 202, "{body}");
+    let retried = read_all(&w.site.log, RETRY).await;
+    assert_eq!(retried.len(), 1);
+    let record = &retried[0].record;
+    assert_eq!(record.value.as_deref(), Some(b"MSH|broken".as_slice()));
+    assert_eq!(
+        record.header_str("event-id"),
+        Some("gw-1/00000000000000ab/503")
+    );
+    assert_eq!(record.header_str("sideline-id"), Some("0-3"));
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q5_a_page_of_another_origin_cannot_replay() {
+    let w = world().await;
+    w.site
+        .log
+        .append(SIDELINE, vec![sidelined(1, "x", NOON)])
+        .await
+        .unwrap();
+    let api = w.aggregator.api;
+    let answer = tokio::task::spawn_blocking(move || {
+        raw(api, "POST /api/v1/sideline/0-0/replay HTTP/1.1\r\nHost: a\r\nOrigin: http://evil\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    })
+    .await
+    .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(read_all(&w.site.log, RETRY).await.is_empty());
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q6_log_topics_are_read_as_lines() {
+    let w = world().await;
+    let (status, body) = w
+        .aggregator
+        .get("/api/v1/log/fhir.encounter?from=2&limit=3")
+        .await;
+    assert_eq!(status, 200);
+    let lines: Vec<LogLine> = body
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(
+        lines.iter().map(|l| l.offset).collect::<Vec<_>>(),
+        [2, 3, 4]
+    );
+    assert_eq!(lines[0].headers["event-id"], "gw-1/00000000000000ab/6");
+    assert!(lines[0].value.as_ref().unwrap().contains("Encounter"));
+    let raw = wardline_log::Record {
+        value: Some(vec![0xff, 0xfe].into()),
+        ..wardline_log::Record::default()
+    };
+    w.site.log.append(SIDELINE, vec![raw]).await.unwrap();
+    let (_, body) = w.aggregator.get("/api/v1/log/sideline").await;
+    let line: LogLine = serde_json::from_str(body.trim()).unwrap();
+    assert_eq!(
+        (line.value, line.value_b64.as_deref()),
+        (None, Some("//4="))
+    );
+    let topics = w.aggregator.json("/api/v1/log").await;
+    assert_eq!(row(&topics, "topics", "topic", "fhir.location")["end"], 4);
+    w.aggregator.stop().await;
+}
+
+/// Sends a request as it is and returns all that comes until the end.
+fn raw(api: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(api).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// An open answer whose lines come one by one.
+fn open(api: std::net::SocketAddr, path: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(api).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(stream);
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    lines
+}
+
+fn line_with(lines: &mut BufReader<TcpStream>, text: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "ended before {text}"
+        );
+        if line.contains(text) {
+            return line;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q7_following_a_topic_goes_on_with_new_records() {
+    let w = world().await;
+    let api = w.aggregator.api;
+    let mut lines = tokio::task::spawn_blocking(move || {
+        let mut lines = open(api, "/api/v1/log/fhir.location?follow=true");
+        line_with(&mut lines, "\"offset\":3");
+        lines
+    })
+    .await
+    .unwrap();
+    w.site.say(&[bed_status(70, "ED^1^1", "U", NOON - 5)]).await;
+    let line = tokio::task::spawn_blocking(move || line_with(&mut lines, "\"offset\":4"))
+        .await
+        .unwrap();
+    assert!(line.contains("ED^1^1"), "{line}");
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q8_the_stream_tells_changed_departments_and_beds() {
+    let w = world().await;
+    let api = w.aggregator.api;
+    let mut lines = tokio::task::spawn_blocking(move || {
+        let mut lines = open(api, "/api/v1/stream");
+        line_with(&mut lines, "event: resync");
+        lines
+    })
+    .await
+    .unwrap();
+    w.site
+        .say(&[adt(60, "A01", "v7", "ED^1^1", NOON - 1000)])
+        .await;
+    let (bed, department) = tokio::task::spawn_blocking(move || {
+        let bed = line_with(&mut lines, "ED^1^1");
+        (bed, line_with(&mut lines, "\"department\":\"ED\""))
+    })
+    .await
+    .unwrap();
+    let change = |line: &str| -> Change {
+        serde_json::from_str(line.trim().strip_prefix("data:").unwrap().trim()).unwrap()
+    };
+    let changes = [change(&bed), change(&department)];
+    let bed_says = changes.iter().any(
+        |c| matches!(c, Change::Bed(b) if b.bed == "ED^1^1" && b.status.as_str() == "occupied"),
+    );
+    assert!(bed_says, "{changes:?}");
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_stream_clients_are_bounded_and_leave_room_when_they_go() {
+    let w = world().await;
+    let api = w.aggregator.api;
+    let limit = wardline_aggregator::limits::STREAM_CLIENTS_MAX;
+    let clients = tokio::task::spawn_blocking(move || {
+        (0..limit)
+            .map(|_| {
+                let mut lines = open(api, "/api/v1/stream");
+                line_with(&mut lines, "event: resync");
+                lines
+            })
+            .collect::<Vec<_>>()
+    })
+    .await
+    .unwrap();
+    let (status, error) = w.aggregator.failure("/api/v1/stream").await;
+    assert_eq!((status, &error["code"]), (503, &"too_many_clients".into()));
+    drop(clients);
+    // A client that left is noticed with the next thing to say to it.
+    let mut seq = 900;
+    let mut minute = 0;
+    support::eventually("a place is free", || {
+        seq += 1;
+        minute += 1;
+        let site = &w.site;
+        let aggregator = &w.aggregator;
+        let code = if minute % 2 == 0 { "U" } else { "K" };
+        let record = bed_status(seq, "ED^1^1", code, NOON - 100_000 + minute);
+        async move {
+            site.say(&[record]).await;
+            let (_, metrics) = aggregator.get("/metrics").await;
+            !metrics.contains(&format!("wardline_api_stream_clients {limit}\n"))
+        }
+    })
+    .await;
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q9_health_readiness_about_and_metrics_answer() {
+    let w = world().await;
+    assert_eq!(w.aggregator.json("/healthz").await["alive"], true);
+    assert_eq!(w.aggregator.json("/readyz").await["ready"], true);
+    let about: About = typed(&w.aggregator.json("/api/v1/about").await);
+    assert_eq!(about.addresses["api"], w.aggregator.api.to_string());
+    assert_eq!(about.site.as_deref(), Some("st-mary"));
+    assert!(about.warnings.is_empty());
+    let (status, metrics) = w.aggregator.get("/metrics").await;
+    assert_eq!(status, 200);
+    for line in [
+        "wardline_beds{department=\"ICU\",status=\"occupied\"} 1",
+        "wardline_department_occupancy_ratio{department=\"ICU\"} 0.5",
+        "wardline_stage_events_total{site=\"st-mary\",stage=\"ledger\",fate=\"received\"} 16",
+        "wardline_unaccounted_events{site=\"st-mary\",stage=\"ledger\"} 0",
+        "wardline_unaccounted_events_sum 0",
+        "wardline_fold_lag_records{partition=\"st-mary/fhir.encounter/0\"} 0",
+        "wardline_ready 1",
+    ] {
+        assert!(metrics.contains(&format!("{line}\n")), "{line}\n{metrics}");
+    }
+    for line in metrics.lines().filter(|l| !l.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(
+            name.starts_with("wardline_") && value.parse::<f64>().is_ok(),
+            "{line}"
+        );
+    }
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_large_bodies_and_heads_are_refused() {
+    let w = world().await;
+    let api = w.aggregator.api;
+    let (body, head) = tokio::task::spawn_blocking(move || {
+        let body = raw(
+            api,
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\nConnection: close\r\n\r\n",
+        );
+        let huge = format!("GET /healthz HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+        let mut stream = TcpStream::connect(api).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        // The server may close before everything is written.
+        let sent = stream.write_all(huge.as_bytes());
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        (body, (sent.is_ok() && read.is_ok(), answer))
+    })
+    .await
+    .unwrap();
+    assert!(body.starts_with("HTTP/1.1 413"), "{body}");
+    assert!(!head.1.starts_with("HTTP/1.1 200"), "{head:?}");
+    assert_eq!(w.aggregator.json("/healthz").await["alive"], true);
+    w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_no_answer_holds_a_patient_or_visit() {
+    let w = world().await;
+    w.site
+        .say(&[adt(61, "A01", "visit-canary-77", "ED^1^1", NOON - 1000)])
+        .await;
+    w.aggregator
+        .until("/api/v1/beds", |b| {
+            row(b, "beds", "bed", "ED^1^1")["status"] == "occupied"
+        })
+        .await;
+    for path in [
+        "/api/v1/departments",
+        "/api/v1/beds",
+        "/api/v1/devices",
+        "/api/v1/sources",
+        "/api/v1/accounting",
+        "/api/v1/explain/bed/ED%5E1%5E1",
+        "/api/v1/about",
+        "/metrics",
+        "/api/v1/log/view.bed",
+        "/api/v1/log/view.department",
+    ] {
+        let (status, body) = w.aggregator.get(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(!body.contains("canary"), "{path}: {body}");
+    }
+    w.aggregator.stop().await;
+}
