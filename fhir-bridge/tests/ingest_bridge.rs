@@ -36,7 +36,7 @@ async fn start(data: &Path) -> (Running, SharedLog, u16) {
 }
 
 async fn bridge_status(log: &dyn Log) -> Option<BridgeStatus> {
-    newest(log, "bridge")
+    newest_value(log, "bridge")
         .await
         .map(|value| serde_json::from_slice(&value).unwrap())
 }
