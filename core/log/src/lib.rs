@@ -41,7 +41,7 @@ pub struct Record {
     pub value: Option<Bytes>,
     /// In order; names may repeat.
     pub headers: Vec<(String, Bytes)>,
-    /// Milliseconds since 1970, the writer's choice; not negative (Kafka keeps 0 as 1).
+    /// Milliseconds since 1970, the writer's choice; not negative.
     pub time_ms: i64,
 }
 

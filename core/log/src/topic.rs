@@ -24,7 +24,7 @@ pub enum Cleanup {
     Delete {
         /// Stored bytes that each partition keeps.
         retention_bytes: Option<u64>,
-        /// How long a record is kept: embedded from its writing on, Kafka from the record's own time on.
+        /// How long a record is kept, from its writing on, whatever its own time says.
         retention_ms: Option<u64>,
     },
     /// The newest record of each key stays.

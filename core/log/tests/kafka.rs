@@ -118,19 +118,26 @@ async fn p3_l60_appends_survive_a_broker_that_is_away_for_20_s() {
     let writing = tokio::spawn(append_numbers(Arc::clone(&log), Arc::clone(&stop)));
     let mut reader = log.reader("t", 0, 0).await.unwrap();
     let mut read = Vec::new();
-    // Hangs for 20 s, then is gone for 20 s; the reader reads on each time.
-    for hang in [true, false] {
+    // Hangs for 20 s, then is gone for 20 s, then restarts while a batch is on its way, several times. The records'
+    // own time is years ago: the cluster must recognise a batch that is sent again all the same.
+    for away in [
+        None,
+        Some(AWAY),
+        Some(Duration::ZERO),
+        Some(Duration::ZERO),
+        Some(Duration::ZERO),
+    ] {
         let goal = read.len() + 30;
         read_until(&mut *reader, &mut read, goal).await;
         server = tokio::task::spawn_blocking(move || {
-            if hang {
+            if let Some(away) = away {
+                server.stop().unwrap();
+                std::thread::sleep(away);
+                server.restart().unwrap();
+            } else {
                 server.pause().unwrap();
                 std::thread::sleep(AWAY);
                 server.resume().unwrap();
-            } else {
-                server.stop().unwrap();
-                std::thread::sleep(AWAY);
-                server.restart().unwrap();
             }
             server
         })

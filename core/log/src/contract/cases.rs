@@ -117,6 +117,10 @@ fn odd_records() -> Vec<Record> {
         plain(None, Some(b"no key".to_vec())),
         plain(Some(b"tombstone"), None),
         plain(None, None),
+        Record {
+            time_ms: 0,
+            ..plain(Some(b"no time"), None)
+        },
         plain(Some(b""), Some(Vec::new())),
         plain(Some(&[0, 1, 254, 255]), Some((0..=255).collect())),
         plain(Some(b"large"), Some(noise(1, 900_000))),

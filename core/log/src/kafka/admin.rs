@@ -148,9 +148,8 @@ impl KafkaLog {
             .map(|(full, partitions, settings)| {
                 let partitions = i32::try_from(*partitions).unwrap_or(i32::MAX);
                 let topic = NewTopic::new(full, partitions, TopicReplication::Fixed(replication))
-                    .set("min.insync.replicas", in_sync)
-                    // A gateway's clock may be ahead: its events are kept all the same.
-                    .set("message.timestamp.after.max.ms", "9223372036854775807");
+                    .set("min.insync.replicas", in_sync);
+
                 settings
                     .iter()
                     .fold(topic, |topic, (key, value)| topic.set(key, value))
@@ -168,40 +167,62 @@ impl KafkaLog {
         Ok(())
     }
 
-    /// Brings cleanup and retention to what is given. The call replaces all settings of a topic, so those that
-    /// others made are given as well.
+    /// Brings cleanup and retention to what is given, and waits until the cluster says so.
     async fn adjust(&self, specs: &[&TopicSpec]) -> Result<(), LogError> {
-        let wanted: BTreeMap<String, Vec<(&str, String)>> = specs
+        let wanted: Wanted = specs
             .iter()
             .map(|spec| (self.full(&spec.name), settings(spec.cleanup)))
             .collect();
         let names: Vec<&String> = wanted.keys().collect();
-        for config in self.configs(&names).await? {
-            let OwnedResourceSpecifier::Topic(full) = &config.specifier else {
-                continue;
-            };
-            let Some(wanted) = wanted.get(full).filter(|wanted| differ(&config, wanted)) else {
-                continue;
-            };
-            let kept = config.entries.iter().filter(|entry| {
-                let ours = wanted.iter().any(|(key, _)| *key == entry.name);
-                entry.source == ConfigSource::DynamicTopic && !ours
-            });
-            let change = AlterConfig::new(ResourceSpecifier::Topic(full));
-            let change = kept.fold(change, |change, entry| match &entry.value {
-                Some(value) => change.set(&entry.name, value),
-                None => change,
-            });
-            let change = wanted
-                .iter()
-                .fold(change, |change, (key, value)| change.set(key, value));
-            let done = self.admin.alter_configs([&change], &options()).await;
-            let done = done.map_err(|error| error::during("change settings", full, &error))?;
-            if let Some((_, code)) = done.into_iter().find_map(Result::err) {
-                return Err(error::of_code("change settings", full, code));
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
+        let mut asked = false;
+        loop {
+            let mut configs = self.configs(&names).await?;
+            configs.retain(|config| wanted_for(config, &wanted).is_some_and(|w| differ(config, w)));
+            if configs.is_empty() {
+                return Ok(());
             }
+            if !asked {
+                for config in &configs {
+                    self.alter(config, &wanted).await?;
+                }
+                asked = true;
+            } else if Instant::now() > deadline {
+                return Err(LogError::Unavailable {
+                    doing: "change settings",
+                    why: "the cluster still shows the old ones".to_owned(),
+                    uncertain: false,
+                });
+            }
+            sleep(LOOK_AGAIN).await;
         }
-        Ok(())
+    }
+
+    /// The call replaces all settings of a topic, so those that others made are given as well.
+    async fn alter(&self, config: &ConfigResource, wanted: &Wanted) -> Result<(), LogError> {
+        let (OwnedResourceSpecifier::Topic(full), Some(wanted)) =
+            (&config.specifier, wanted_for(config, wanted))
+        else {
+            return Ok(());
+        };
+        let kept = config.entries.iter().filter(|entry| {
+            let ours = wanted.iter().any(|(key, _)| *key == entry.name);
+            entry.source == ConfigSource::DynamicTopic && !ours
+        });
+        let change = AlterConfig::new(ResourceSpecifier::Topic(full));
+        let change = kept.fold(change, |change, entry| match &entry.value {
+            Some(value) => change.set(&entry.name, value),
+            None => change,
+        });
+        let change = wanted
+            .iter()
+            .fold(change, |change, (key, value)| change.set(key, value));
+        let done = self.admin.alter_configs([&change], &options()).await;
+        let done = done.map_err(|error| error::during("change settings", full, &error))?;
+        match done.into_iter().find_map(Result::err) {
+            Some((_, code)) => Err(error::of_code("change settings", full, code)),
+            None => Ok(()),
+        }
     }
 
     /// Until all partitions have leaders: before that, an append would be told that there is no such topic.
@@ -248,30 +269,45 @@ fn options() -> AdminOptions {
         .operation_timeout(Some(REQUEST_TIMEOUT))
 }
 
-/// What a cleanup is in Kafka's words.
+/// What a topic's settings are in Kafka's words; `TIME_HEADER` says why the time is the time of writing.
 fn settings(cleanup: Cleanup) -> Vec<(&'static str, String)> {
     let bound = |bound: Option<u64>| match bound {
         // Beyond what Kafka counts is as good as none.
         Some(bound) => i64::try_from(bound).unwrap_or(-1).to_string(),
         None => "-1".to_owned(),
     };
+    let mut settings = vec![("message.timestamp.type", "LogAppendTime".to_owned())];
     match cleanup {
         Cleanup::Delete {
             retention_bytes,
             retention_ms,
-        } => vec![
+        } => settings.extend([
             (POLICY, "delete".to_owned()),
             ("retention.bytes", bound(retention_bytes)),
             ("retention.ms", bound(retention_ms)),
-        ],
-        Cleanup::Compact => vec![
+        ]),
+        Cleanup::Compact => settings.extend([
             (POLICY, "compact".to_owned()),
             ("delete.retention.ms", TOMBSTONE_GRACE_MS.to_string()),
-        ],
+        ]),
+    }
+    settings
+}
+
+/// Settings by full topic name.
+type Wanted = BTreeMap<String, Vec<(&'static str, String)>>;
+
+fn wanted_for<'a>(
+    config: &ConfigResource,
+    wanted: &'a Wanted,
+) -> Option<&'a Vec<(&'static str, String)>> {
+    match &config.specifier {
+        OwnedResourceSpecifier::Topic(full) => wanted.get(full),
+        _ => None,
     }
 }
 
-fn differ(config: &ConfigResource, wanted: &[(&str, String)]) -> bool {
+fn differ(config: &ConfigResource, wanted: &[(&'static str, String)]) -> bool {
     wanted
         .iter()
         .any(|(key, value)| config.get(key).and_then(|entry| entry.value.as_ref()) != Some(value))

@@ -39,6 +39,10 @@ use crate::{
 
 type Producer = FutureProducer<Context>;
 
+/// The record's own time. Kafka's timestamp is the time of writing, because the cluster recognises a batch that was
+/// sent twice only while its newest timestamp is younger than a day: with event times, a backlog would be doubled when
+/// a broker restarts. Retention and segments go by the time of writing as well, as in the embedded engine.
+pub(crate) const TIME_HEADER: &str = "log-time-ms";
 /// How often something that is on its way is looked for.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_millis(KAFKA_REQUEST_TIMEOUT_MS);
@@ -146,9 +150,9 @@ impl KafkaLog {
                 partition: i32::try_from(partition).ok(),
                 payload: record.value.as_deref(),
                 key: record.key.as_deref(),
-                // 0 means "now" to librdkafka.
-                timestamp: Some(record.time_ms.max(1)),
-                headers: headers(record),
+                // The cluster's time of writing; the record's own is in a header.
+                timestamp: None,
+                headers: Some(headers(record)),
             };
             match self.producer.send_result(outgoing) {
                 Ok(delivery) => sent.push(delivery),
@@ -203,22 +207,22 @@ impl KafkaLog {
     }
 }
 
-fn headers(record: &Record) -> Option<OwnedHeaders> {
-    if record.headers.is_empty() {
-        return None;
-    }
-    let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-    Some(
-        record
-            .headers
-            .iter()
-            .fold(headers, |headers, (name, value)| {
-                headers.insert(Header {
-                    key: name,
-                    value: Some(value.as_ref()),
-                })
-            }),
-    )
+/// The record's headers, and its time as one more.
+fn headers(record: &Record) -> OwnedHeaders {
+    let headers = OwnedHeaders::new_with_capacity(record.headers.len() + 1);
+    let headers = record
+        .headers
+        .iter()
+        .fold(headers, |headers, (name, value)| {
+            headers.insert(Header {
+                key: name,
+                value: Some(value.as_ref()),
+            })
+        });
+    headers.insert(Header {
+        key: TIME_HEADER,
+        value: Some(record.time_ms.to_string().as_str()),
+    })
 }
 
 /// Runs a call of librdkafka that blocks.

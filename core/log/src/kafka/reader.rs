@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::config::{self, Context};
-use super::{REQUEST_TIMEOUT, blocking, error};
+use super::{REQUEST_TIMEOUT, TIME_HEADER, blocking, error};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::{Entry, LogError, READ_BYTES_MAX, Reader, Record};
 
@@ -99,23 +99,25 @@ impl KafkaReader {
             return None;
         }
         self.position = offset + 1;
-        let headers = message.headers().map(|headers| {
-            let pairs = headers.iter().map(|header| {
-                (
-                    header.key.to_owned(),
-                    header.value.map_or_else(Bytes::new, Bytes::copy_from_slice),
-                )
+        let mut headers: Vec<(String, Bytes)> =
+            message.headers().map_or_else(Vec::new, |headers| {
+                let pairs = headers.iter().map(|header| {
+                    let value = header.value.map_or_else(Bytes::new, Bytes::copy_from_slice);
+                    (header.key.to_owned(), value)
+                });
+                pairs.collect()
             });
-            pairs.collect()
-        });
+        let own_time = headers.pop_if(|(name, _)| name == TIME_HEADER);
+        let own_time = own_time.and_then(|(_, text)| std::str::from_utf8(&text).ok()?.parse().ok());
         Some(Entry {
             partition: self.partition,
             offset,
             record: Record {
                 key: message.key().map(Bytes::copy_from_slice),
                 value: message.payload().map(Bytes::copy_from_slice),
-                headers: headers.unwrap_or_default(),
-                time_ms: message.timestamp().to_millis().unwrap_or(0),
+                headers,
+                // Written by others: the cluster's time.
+                time_ms: own_time.or(message.timestamp().to_millis()).unwrap_or(0),
             },
         })
     }
@@ -178,8 +180,12 @@ impl Reader for KafkaReader {
                 return Err(LogError::Closed);
             }
             if let Some(error) = self.held.clone() {
-                self.judge(&error).await?;
-                self.held = None;
+                // Kept until it is judged: a dropped future must not lose it. A lost position stays lost.
+                let judged = self.judge(&error).await;
+                if !matches!(judged, Err(LogError::OffsetOutOfRange { .. })) {
+                    self.held = None;
+                }
+                judged?;
             }
             let taken = self.take(max)?;
             if max == 0 || !taken.is_empty() {
