@@ -302,6 +302,9 @@ fn h14_a_location_over_80_characters_is_sidelined() {
     }
     let event = Adt::new("A15").pv1(42, &at(81)).event();
     assert_eq!(cause(&event), why("hl7-location-too-long", "PV1-42", "H14"));
+    let out = record(&Adt::new("A02").pv1(6, &at(81)).event());
+    assert_eq!(header(&out, "flags"), "prior-location-unreadable");
+    assert_eq!(places(&out).len(), 1);
     let event = Adt::new("A01").pv1(3, "A\\S\\B^1^2").event();
     assert_eq!(cause(&event), why("hl7-location", "PV1-3", "H14"));
 }

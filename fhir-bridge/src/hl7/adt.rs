@@ -119,10 +119,8 @@ fn visit(
     let person = patient
         .patient()
         .map(|number| ctx.pseudonyms.patient(&number.id, &number.authority));
-    let places = places(patient, rule)?;
-    let prior_location = places
-        .iter()
-        .any(|(status, _)| *status == EncounterLocationStatus::Completed);
+    let mut flags = Flags::default();
+    let places = places(patient, rule, &mut flags)?;
     let class = patient.class();
     let happened = rfc3339_in(head.times.event.ms, &ctx.zone);
     let fact = EncounterFact {
@@ -136,7 +134,6 @@ fn visit(
         end: (rule.period == PeriodEnd::End).then_some(happened.as_str()),
     };
     let value = encounter::write(&fact, &ctx.ids)?;
-    let flags = Flags { prior_location };
     Ok(record(input, head, FHIR_ENCOUNTER, visit, value, id, flags))
 }
 
@@ -160,6 +157,7 @@ fn merged_visit(input: &Input<'_>) -> Result<Number, Refusal> {
 fn places(
     patient: Patient<'_>,
     rule: VisitRule,
+    flags: &mut Flags,
 ) -> Result<Vec<(EncounterLocationStatus, Place)>, Refusal> {
     let here = match rule.planned {
         true => EncounterLocationStatus::Planned,
@@ -168,10 +166,14 @@ fn places(
     let mut places = Vec::with_capacity(3);
     let mut add = |status, place: Option<Place>| places.extend(place.map(|place| (status, place)));
     add(here, patient.place(3, "PV1-3")?);
-    add(
-        EncounterLocationStatus::Completed,
-        patient.place(6, "PV1-6")?,
-    );
+    // Nothing rests on PV1-6: one that cannot be used is no reason to refuse the move.
+    match patient.place(6, "PV1-6") {
+        Ok(prior) => {
+            flags.prior_location = prior.is_some();
+            add(EncounterLocationStatus::Completed, prior);
+        }
+        Err(_) => flags.prior_unreadable = true,
+    }
     if rule.pending {
         add(
             EncounterLocationStatus::Reserved,

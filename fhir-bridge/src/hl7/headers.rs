@@ -57,6 +57,7 @@ pub fn times(input: &Input<'_>, msh: Segment<'_>, evn: Segment<'_>) -> Result<Ti
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Flags {
     pub prior_location: bool,
+    pub prior_unreadable: bool,
 }
 
 pub fn headers(input: &Input<'_>, head: &Head<'_>, id: &EventId, flags: Flags) -> Headers {
@@ -101,6 +102,7 @@ fn remarks(input: &Input<'_>, times: &Times, flags: Flags) -> Vec<&'static str> 
         ("charset-replaced", input.charset_replaced),
         ("occurred-unreadable", times.occurred_unreadable),
         ("prior-location-given", flags.prior_location),
+        ("prior-location-unreadable", flags.prior_unreadable),
     ] {
         if said {
             remarks.push(flag);
