@@ -144,6 +144,26 @@ impl Bed {
         state
     }
 
+    /// What the condition before a moment would be if some visits had never been there.
+    pub(crate) fn condition_without(
+        &self,
+        visits: &[Arc<str>],
+        before_ms: i64,
+    ) -> Option<Condition> {
+        let mut state = BedState::default();
+        for ((at, _), point) in self
+            .points
+            .iter()
+            .take_while(|((at, _), _)| at.ms < before_ms)
+        {
+            match point {
+                Point::Visit(effect) if visits.contains(&effect.visit) => {}
+                point => state.step(self.dirty_after_departure, at, point),
+            }
+        }
+        state.condition
+    }
+
     pub(crate) fn tip(&self) -> &BedState {
         &self.tip
     }

@@ -216,10 +216,9 @@ fn void_visit(items: &[Item], case: &Case<'_>, verdict: &mut Verdict) {
     verdict
         .waiting
         .retain(|i| out.get(*i).is_some_and(Option::is_none));
-    let until = At::recorded(case.event);
     verdict.synths.retain(|synth| {
         synth.act == Act::End
-            || synth.at > until
+            || synth.at.ms > case.event.recorded_ms
             || !case.scope.get(synth.member).copied().unwrap_or(false)
     });
     add(verdict, case, Act::End);

@@ -13,7 +13,7 @@ use super::event::{At, Event, Spot};
 use super::group::{Change, Group};
 use super::kind::Kind;
 use super::outcome::Touched;
-use super::visit::{Slot, Status};
+use super::visit::{Slot, What};
 
 impl Group {
     /// Whether nothing is left of it but the event that ended it, and who was merged into whom.
@@ -36,14 +36,15 @@ impl Group {
             .unwrap_or(i64::MIN)
     }
 
-    fn can_go(&self, horizon_ms: i64) -> bool {
+    /// Nothing is held; what is pending keeps a visit until `forgotten_ms`.
+    fn can_go(&self, horizon_ms: i64, forgotten_ms: i64) -> bool {
+        let newest_ms = self.newest_of_all_ms();
+        let pending = [Slot::Admission, Slot::Transfer, Slot::Discharge];
         let idle = self.fold.states.iter().all(|state| {
-            let pending = [Slot::Admission, Slot::Transfer, Slot::Discharge];
-            state.held.is_empty()
-                && (state.status == Status::Ended
-                    || pending.iter().all(|slot| state.slot(*slot).is_none()))
+            let open = pending.iter().any(|slot| state.slot(*slot).is_some());
+            state.held.is_empty() && (!open || newest_ms < forgotten_ms)
         });
-        idle && self.newest_of_all_ms() < horizon_ms
+        idle && newest_ms < horizon_ms
     }
 }
 
@@ -52,11 +53,12 @@ impl Ledger {
     pub fn evict(&mut self, horizon_ms: i64) -> Vec<String> {
         self.resume(horizon_ms);
         let supports = self.supports(horizon_ms);
+        let forgotten_ms = horizon_ms.saturating_sub(self.rules.policy.ended_kept_ms);
         let mut gone: Vec<Arc<Event>> = Vec::new();
         let candidates: Vec<u64> = self
             .groups
             .iter()
-            .filter(|(_, group)| group.can_go(horizon_ms))
+            .filter(|(_, group)| group.can_go(horizon_ms, forgotten_ms))
             .filter(|(_, group)| {
                 !group
                     .items
@@ -66,7 +68,7 @@ impl Ledger {
             .map(|(id, _)| *id)
             .collect();
         for id in candidates {
-            self.evict_group(id, horizon_ms, &mut gone);
+            self.evict_group(id, horizon_ms, forgotten_ms, &mut gone);
         }
         self.evict_conditions(horizon_ms, &supports, &mut gone);
         for event in &gone {
@@ -91,13 +93,21 @@ impl Ledger {
             .collect()
     }
 
-    fn evict_group(&mut self, id: u64, horizon_ms: i64, gone: &mut Vec<Arc<Event>>) {
+    fn evict_group(
+        &mut self,
+        id: u64,
+        horizon_ms: i64,
+        forgotten_ms: i64,
+        gone: &mut Vec<Arc<Event>>,
+    ) {
+        if self.steadies(id, horizon_ms) {
+            return;
+        }
         let Some(group) = self.groups.get_mut(&id) else {
             return;
         };
-        let forgotten = horizon_ms.saturating_sub(self.rules.policy.ended_kept_ms);
         let ender = group.ender();
-        let keep_ender = ender.is_some() && group.newest_of_all_ms() >= forgotten;
+        let keep_ender = ender.is_some() && group.newest_of_all_ms() >= forgotten_ms;
         if keep_ender && group.is_remnant(horizon_ms) {
             return;
         }
@@ -135,6 +145,25 @@ impl Ledger {
         }
         self.board
             .change(&self.rules, change, &mut Touched::default());
+    }
+
+    /// Whether a visit that left a bed without a departure is why somebody else's departure did not empty it.
+    fn steadies(&self, id: u64, horizon_ms: i64) -> bool {
+        let Some(group) = self.groups.get(&id) else {
+            return false;
+        };
+        let left = group
+            .fold
+            .effects
+            .iter()
+            .filter(|effect| effect.what == What::Vacate);
+        let beds: BTreeSet<&Arc<str>> = left.filter_map(|effect| effect.bed.as_ref()).collect();
+        beds.into_iter()
+            .filter_map(|bed| self.board.beds.get(bed))
+            .any(|bed| {
+                let with = bed.condition_without(&[], horizon_ms);
+                with != bed.condition_without(&group.names, horizon_ms)
+            })
     }
 
     fn evict_conditions(

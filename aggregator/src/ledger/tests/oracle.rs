@@ -19,6 +19,18 @@ pub(super) struct Spec {
     pub(super) precision: bool,
 }
 
+/// More of them by the environment variable `PROPTEST_CASES`, for a long run.
+pub(super) fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: cases.unwrap_or(usual),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 const VISITS: [&str; 3] = ["v1", "v2", "v3"];
 const PLACES: [&str; 8] = [A1, A2, B1, ED1, "X^1^1", "OPD", "", A1];
 const CODES: [&str; 8] = ["U", "H", "C", "K", "I", "O", "cleaning", "U"];
@@ -452,7 +464,7 @@ fn same_at_every_minute(facts: &[Fact]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn b6_the_ledger_equals_a_plain_slow_reading_of_the_rules(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::oracle::{Spec, fact_of, specs};
+use super::oracle::{Spec, cases, fact_of, specs};
 use super::*;
 
 const TRIGGERS: [&str; 24] = [
@@ -50,7 +50,7 @@ fn copy(fact: &Fact) -> Fact {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn p6_order_and_repetition_change_nothing((one, other) in two_orders()) {
