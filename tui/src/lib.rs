@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The capacity dashboard, against any aggregator: it knows the API's types and nothing behind them.
+//!
+//! `model` is what the API says, with ages; `app` is what the person does; `screens` makes the picture of both: these
+//! are pure. `client` asks, `terminal` draws, `render` prints. Read-only: there is no write in it. It shows
+//! utilisation and the health of the pipeline, never a patient, because the API has none.
+
+mod app;
+mod client;
+mod error;
+#[cfg(test)]
+mod fixture;
+pub mod limits;
+mod model;
+mod once;
+mod render;
+mod screens;
+mod terminal;
+mod text;
+mod theme;
+
+pub use error::TuiError;
+pub use once::once;
+pub use render::Format;
+
+use crate::app::App;
+use crate::model::Model;
+use crate::theme::Theme;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The aggregator's query API, e.g. `http://127.0.0.1:7070`.
+    pub api: String,
+    /// Only this department.
+    pub department: Option<String>,
+    pub color: bool,
+}
+
+/// Shows the dashboard in this terminal until the person quits or `stop` says so; blocks.
+pub fn run(options: Options, stop: impl Fn() -> bool) -> anyhow::Result<()> {
+    let base = client::base_url(&options.api)?;
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).ok());
+    let theme = Theme {
+        color: options.color,
+        ascii: theme::wants_ascii(locale),
+    };
+    let app = App::new(Model::new(&base, options.department));
+    Ok(terminal::run(app, theme, stop)?)
+}

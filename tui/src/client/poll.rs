@@ -1,0 +1,65 @@
+//! Asks in rounds. The first answer, and every one after a silence or a broken stream, is a full one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use super::{Asker, Backoff, Since, Sink};
+use crate::limits::{FULL_EVERY_ROUNDS, POLL_EVERY_MS, RESYNC_WAIT_MS};
+use crate::model::Feed;
+
+pub(super) struct Poll {
+    pub asker: Asker,
+    pub since: Since,
+    pub sink: Sink,
+    pub stopping: Arc<AtomicBool>,
+}
+
+impl Poll {
+    /// `woken` says that the stream lost something: a full round is due.
+    pub(super) fn run(&self, woken: &Receiver<()>) {
+        let mut backoff = Backoff::new();
+        let mut until_full: u64 = 0;
+        while !self.stopping.load(Ordering::Acquire) {
+            let (feed, pause) = match self.asker.round(until_full == 0, self.since.now()) {
+                Ok(round) => {
+                    backoff = Backoff::new();
+                    until_full = until_full.checked_sub(1).unwrap_or(FULL_EVERY_ROUNDS - 1);
+                    (
+                        Feed::Round(Box::new(round)),
+                        Duration::from_millis(POLL_EVERY_MS),
+                    )
+                }
+                Err(error) => {
+                    until_full = 0;
+                    (
+                        Feed::Lost {
+                            why: error.reason(),
+                        },
+                        backoff.next(),
+                    )
+                }
+            };
+            if self.stopping.load(Ordering::Acquire) || !(self.sink)(feed) {
+                return;
+            }
+            match woken.recv_timeout(pause) {
+                Ok(()) => {
+                    until_full = 0;
+                    self.settle(woken);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Takes what comes right behind into the same round.
+    fn settle(&self, woken: &Receiver<()>) {
+        if !self.stopping.load(Ordering::Acquire) {
+            std::thread::sleep(Duration::from_millis(RESYNC_WAIT_MS));
+        }
+        while woken.try_recv().is_ok() {}
+    }
+}
