@@ -57,7 +57,7 @@ pub(super) async fn l1_topics_are_made_once(log: &SharedLog) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn l3_wrong_calls_are_typed_errors(log: &SharedLog) -> Verdict {
+pub(super) async fn l9_wrong_calls_are_typed_errors(log: &SharedLog) -> Verdict {
     log.create_topics(&[spec("t", 2, KEEP), spec("c", 1, Cleanup::Compact)])
         .await?;
     let unknown = log.append("gone", vec![record("k", "v")]).await;

@@ -46,7 +46,7 @@ pub async fn suite(make: impl AsyncFn() -> Result<SharedLog, LogError>) -> Verdi
     }
     run!(
         cases::l1_topics_are_made_once,
-        cases::l3_wrong_calls_are_typed_errors,
+        cases::l9_wrong_calls_are_typed_errors,
         cases::l4_what_was_appended_is_read_back,
         cases::l5_several_topics_at_once,
         cases::l6_order_holds_under_concurrent_appends,

@@ -1,6 +1,6 @@
 //! Blocks: the records of one commit and one partition, lz4-compressed together, with a crc32c over all of it.
 //!
-//! Pure: bytes in, records out. The layout is rules L20 to L27 of docs/specs/embedded-log.md. A block either decodes
+//! Pure: bytes in, records out. The layout is rules L20 to L25 of docs/specs/embedded-log.md. A block either decodes
 //! to exactly what was put in, or says why not: lengths are checked before memory is taken, and nothing is skipped.
 
 use bytes::Bytes;
@@ -300,6 +300,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn l20_blocks_give_back_what_was_put_in(
             records in proptest::collection::vec(any_stored(), 1..200),
@@ -337,6 +339,44 @@ mod tests {
             begun.extend(noise);
             prop_assert!(decode(&begun).is_err());
         }
+    }
+
+    /// The layout, byte by byte, of a block that lz4 cannot make smaller.
+    #[test]
+    fn l21_the_layout_is_as_specified() {
+        let records = [
+            Stored {
+                offset: 7,
+                horizon_ms: None,
+                record: Record {
+                    key: Some(Bytes::from_static(b"k")),
+                    value: Some(Bytes::from_static(b"vw")),
+                    headers: vec![("h".to_owned(), Bytes::from_static(b"x"))],
+                    time_ms: 1000,
+                },
+            },
+            Stored {
+                offset: 9,
+                horizon_ms: Some(64),
+                record: Record {
+                    key: Some(Bytes::from_static(b"g")),
+                    value: None,
+                    headers: Vec::new(),
+                    time_ms: 999,
+                },
+            },
+        ];
+        let mut want = b"WLB1\x00\x00\x00\x00\x02\x00\x00\x00\x15\x00\x00\x00".to_vec();
+        want.extend(7_u64.to_le_bytes());
+        want.extend(9_u64.to_le_bytes());
+        want.extend(5_i64.to_le_bytes());
+        let payload = b"\x00\x07\xd0\x0f\x01k\x02vw\x01\x01h\x01x\x02\x09\x01\x80\x01\x01g";
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&want), payload);
+        want.extend(crc.to_le_bytes());
+        want.extend(payload);
+        let block = pack(&records, 5, &mut 1.0).remove(0).bytes;
+        assert_eq!(block, want);
+        assert_eq!(decode(&want).unwrap(), records);
     }
 
     #[test]

@@ -409,6 +409,31 @@ mod tests {
     }
 
     #[test]
+    fn l53_the_thrifty_pass_waits_until_half_is_new() {
+        let stored = tables::StoredTopic {
+            id: 1,
+            partitions: 1,
+            cleanup: crate::Cleanup::Compact,
+        };
+        let topic = Arc::new(Topic::new("t", &stored, &[Row::EMPTY]));
+        let begins = |worth, dirty_bytes, next_horizon_ms| {
+            let row = Row {
+                end: 10,
+                stored_bytes: 2 * COMPACT_DIRTY_BYTES_MIN,
+                dirty_bytes,
+                next_horizon_ms,
+                ..Row::EMPTY
+            };
+            Job::begin(&topic, 0, row, worth, 1000).is_some()
+        };
+        assert!(begins(Worth::Anything, 1, i64::MAX));
+        assert!(begins(Worth::Half, COMPACT_DIRTY_BYTES_MIN, i64::MAX));
+        assert!(!begins(Worth::Half, COMPACT_DIRTY_BYTES_MIN - 1, i64::MAX));
+        assert!(begins(Worth::Half, 0, 1000));
+        assert!(!begins(Worth::Half, 0, 1001));
+    }
+
+    #[test]
     fn l53_what_is_clean_and_large_is_not_written_again() {
         let large = |from: u64| {
             let records = (from..from + 50).map(|offset| {
