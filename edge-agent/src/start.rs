@@ -141,6 +141,20 @@ async fn close(store: Store) {
         .ok();
 }
 
+/// Why the agent failed, if it did: the stop may have come between the looks at it and at the tasks, and a part that
+/// heard of it first has ended because it was asked to.
+fn early_end(ended: Result<(), tokio::task::JoinError>, stop: &Stop) -> Option<anyhow::Error> {
+    match ended {
+        Ok(()) if stop.is_stopped() => None,
+        Ok(()) => Some(anyhow::anyhow!(
+            "a part of the agent ended without being asked to"
+        )),
+        Err(error) => {
+            Some(anyhow::Error::new(error).context("a task of the agent ended unexpectedly"))
+        }
+    }
+}
+
 impl Agent {
     async fn run(self, stop: Stop) -> anyhow::Result<()> {
         let Self {
@@ -167,12 +181,7 @@ impl Agent {
             biased;
             () = stop.stopped() => {}
             broken = store.broken() => failed = Some(broken.into_anyhow()),
-            Some(ended) = tasks.join_next() => {
-                failed = Some(match ended {
-                    Ok(()) => anyhow::anyhow!("a part of the agent ended without being asked to"),
-                    Err(error) => anyhow::Error::new(error).context("a task of the agent ended unexpectedly"),
-                });
-            }
+            Some(ended) = tasks.join_next() => failed = early_end(ended, &stop),
         }
         // Devices first, so that everything that was taken is still answered; the store last.
         let mqtt = status
@@ -197,5 +206,20 @@ impl Agent {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wardline_service::stop_pair;
+
+    use super::early_end;
+
+    #[test]
+    fn a_part_that_heard_of_the_stop_first_has_not_failed() {
+        let (handle, stop) = stop_pair();
+        assert!(early_end(Ok(()), &stop).is_some());
+        handle.stop();
+        assert!(early_end(Ok(()), &stop).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! Promise P1 by kill -9: a child process stores and says what was answered; whatever it said is on disk afterwards.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 

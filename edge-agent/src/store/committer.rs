@@ -101,7 +101,7 @@ impl Committer {
             return;
         }
         let mut waiting = Waiting::default();
-        let commands = self.without_reserve(taken.commands);
+        let commands = self.without_reserve(taken.commands, taken.receipt.is_some());
         let record = match self.reserve_lent {
             true => None,
             false => self.gate.take_record(self.books.bytes),
@@ -140,25 +140,28 @@ impl Committer {
         }
     }
 
-    /// Without the reserve only freeing goes on: what is taken in now would fill the room that freeing needs.
-    fn without_reserve(&mut self, commands: Vec<Command>) -> Vec<Command> {
+    /// Without the reserve only freeing goes on: what is taken in now would fill the room that freeing needs. It is
+    /// not taken back in the round that frees, because that round may need it.
+    fn without_reserve(&mut self, commands: Vec<Command>, freeing: bool) -> Vec<Command> {
         if !self.reserve_lent {
             return commands;
         }
-        match self.shared.disk.keep_reserve() {
-            Ok(()) => {
-                self.reserve_lent = false;
-                commands
-            }
-            Err(error) => {
-                tracing::error!(%error, "the disk is full: events are refused until there is room");
-                let (appends, others) = commands
-                    .into_iter()
-                    .partition(|command| matches!(command, Command::Append(_)));
-                self.refuse_all(appends, Refusal::Failed);
-                others
+        if !freeing {
+            match self.shared.disk.keep_reserve() {
+                Ok(()) => {
+                    self.reserve_lent = false;
+                    return commands;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the disk is full: events are refused until there is room");
+                }
             }
         }
+        let (appends, others) = commands
+            .into_iter()
+            .partition(|command| matches!(command, Command::Append(_)));
+        self.refuse_all(appends, Refusal::Failed);
+        others
     }
 
     fn adopt(&mut self, done: Done) {

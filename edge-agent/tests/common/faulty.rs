@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use redb::{BackendError, Database, DatabaseError, StorageBackend};
 use wardline_agent::store::{Disk, builder};
 
-const RESERVE: u64 = 256 * 1024;
+pub(crate) const RESERVE: u64 = 256 * 1024;
 
 #[derive(Default)]
 pub(crate) struct Faults {
@@ -144,6 +144,17 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut image = self.0.image.lock().unwrap();
+        let (space, reserve) = (
+            self.0.space.load(Ordering::SeqCst),
+            self.0.reserve.load(Ordering::SeqCst),
+        );
+        for page in offset / 4096..=(offset + data.len().max(1) as u64 - 1) / 4096 {
+            let full = (image.pages.len() as u64 + 1) * 4096 + reserve > space;
+            if space > 0 && full && !image.pages.contains(&page) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            image.pages.insert(page);
+        }
         let from = offset as usize;
         let place = image
             .live
