@@ -181,7 +181,13 @@ async fn i25_a_log_that_cannot_be_used_any_more_ends_the_bridge_with_the_reason(
     let (mut running, log, port) = start(dir.path()).await;
     let agent = AgentClient::connect(port, "gw-1").await;
     log.close().await.unwrap();
-    agent.publish("up/live", frame("gw-1", (1, 5), 1)).await;
+    // Whoever notices first ends the bridge: the frame may find the listener gone already.
+    let sent = frame("gw-1", (1, 5), 1);
+    let topic = "wardline/v1/st-mary/gw-1/up/live";
+    let published = agent
+        .client
+        .publish_bytes(topic, rumqttc::QoS::AtLeastOnce, false, sent);
+    published.await.ok();
     let error = tokio::time::timeout(Duration::from_secs(30), running.failed())
         .await
         .unwrap();
