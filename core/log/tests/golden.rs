@@ -32,8 +32,8 @@ fn open(dir: &Path, now: &Arc<AtomicI64>) -> SharedLog {
 
 fn events() -> Vec<Record> {
     let of = |n: usize| Record {
-        key: (n % 7 != 0).then(|| Bytes::from(format!("bed-{}", n % 5))),
-        value: (n % 11 != 0)
+        key: (!n.is_multiple_of(7)).then(|| Bytes::from(format!("bed-{}", n % 5))),
+        value: (!n.is_multiple_of(11))
             .then(|| Bytes::from(format!("{{\"n\":{n},\"fill\":\"{}\"}}", "ab".repeat(n)))),
         headers: (0..n % 3)
             .map(|h| {
