@@ -1,0 +1,122 @@
+//! One program as a process: started with port 0, found by its addresses file, killed or stopped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::limits::{POLL_MS, START_MS, STOP_MS};
+
+/// Where the programs are: `WARDLINE_BIN_DIR`, else beside this program.
+#[derive(Debug, Clone)]
+pub struct Binaries(PathBuf);
+
+impl Binaries {
+    pub fn find() -> anyhow::Result<Self> {
+        if let Some(dir) = std::env::var_os("WARDLINE_BIN_DIR") {
+            return Ok(Self(PathBuf::from(dir)));
+        }
+        let own = std::env::current_exe()?;
+        let beside = own.ancestors().skip(1).find(|dir| dir.join("wardline-agent").is_file());
+        beside.map(|dir| Self(dir.to_owned())).context(
+            "wardline-agent is not beside this program: run `cargo build --workspace --bins` first, or set WARDLINE_BIN_DIR",
+        )
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// A running program. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    pub addresses: BTreeMap<String, SocketAddr>,
+}
+
+impl Process {
+    /// Starts a program on its data folder and waits until all its listeners are up.
+    pub async fn start(binaries: &Binaries, name: &str, data: &Path, arguments: &[String]) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data)?;
+        let file = data.join("run").join("addresses.json");
+        if file.exists() {
+            std::fs::remove_file(&file)?;
+        }
+        let log = std::fs::File::options().create(true).append(true).open(data.join("program.log"))?;
+        let mut command = Command::new(binaries.path(name));
+        command.arg("--data").arg(data).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().with_context(|| format!("cannot start {}", binaries.path(name).display()))?;
+        let mut process = Self { name: name.to_owned(), child, addresses: BTreeMap::new() };
+        process.addresses = process.await_addresses(&file, data).await?;
+        Ok(process)
+    }
+
+    async fn await_addresses(&mut self, file: &Path, data: &Path) -> anyhow::Result<BTreeMap<String, SocketAddr>> {
+        let deadline = Instant::now() + Duration::from_millis(START_MS);
+        loop {
+            if let Ok(text) = std::fs::read(file) {
+                return Ok(serde_json::from_slice(&text)?);
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status} at its start: {}", self.name, tail(data));
+            }
+            if Instant::now() > deadline {
+                bail!("{} had no listeners after {START_MS} ms: {}", self.name, tail(data));
+            }
+            tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+        }
+    }
+
+    pub fn address(&self, name: &str) -> anyhow::Result<SocketAddr> {
+        self.addresses.get(name).copied().with_context(|| format!("{} has no listener {name}", self.name))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL: the program gets no chance to do anything.
+    pub fn kill9(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for the orderly end.
+    pub async fn stop(mut self) -> anyhow::Result<ExitStatus> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("no process id")?;
+        kill_process(pid, Signal::TERM)?;
+        let deadline = Instant::now() + Duration::from_millis(STOP_MS);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                bail!("{} did not end {STOP_MS} ms after SIGTERM", self.name);
+            }
+            tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}
+
+/// The last lines that a program logged, for a failure's message.
+pub(super) fn tail(data: &Path) -> String {
+    let text = std::fs::read_to_string(data.join("program.log")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().take(8).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
