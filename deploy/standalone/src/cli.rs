@@ -80,5 +80,6 @@ impl Cli {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    wardline_service::parse_duration(text).ok_or_else(|| "a whole number with a unit: ms, s, min, h".to_owned())
+    wardline_service::parse_duration(text)
+        .ok_or_else(|| "a whole number with a unit: ms, s, min, h".to_owned())
 }

@@ -25,12 +25,21 @@ impl Parts {
         let aggregator = wardline_aggregator::Config::from_settings(settings);
         let own = Self::own(settings).map_err(|problem| vec![problem]);
         match (agent, bridge, aggregator, own) {
-            (Ok(agent), Ok(bridge), Ok(aggregator), Ok((log, site, uplink_set))) => {
-                Ok(Self { log, site, agent, bridge, aggregator, uplink_set })
-            }
+            (Ok(agent), Ok(bridge), Ok(aggregator), Ok((log, site, uplink_set))) => Ok(Self {
+                log,
+                site,
+                agent,
+                bridge,
+                aggregator,
+                uplink_set,
+            }),
             (agent, bridge, aggregator, own) => {
                 let mut problems: Vec<Problem> =
-                    [agent.err(), bridge.err(), aggregator.err(), own.err()].into_iter().flatten().flatten().collect();
+                    [agent.err(), bridge.err(), aggregator.err(), own.err()]
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .collect();
                 problems.sort_by(|a, b| (&a.key, &a.why).cmp(&(&b.key, &b.why)));
                 problems.dedup();
                 Err(problems)
@@ -40,10 +49,19 @@ impl Parts {
 
     fn own(settings: &Settings) -> Result<(Target, String, bool), Problem> {
         let text = settings.text("bridge.log")?;
-        let log = Target::parse(&text, &settings.data_dir().join("log"))
-            .map_err(|error| settings.problem("bridge.log", error.to_string(), "embedded or kafka://host:port"))?;
+        let log = Target::parse(&text, &settings.data_dir().join("log")).map_err(|error| {
+            settings.problem(
+                "bridge.log",
+                error.to_string(),
+                "embedded or kafka://host:port",
+            )
+        })?;
         let log = log.with_prefix(&settings.text("bridge.log_prefix")?);
-        Ok((log, settings.text("site.name")?, settings.opt_text("agent.uplink.url")?.is_some()))
+        Ok((
+            log,
+            settings.text("site.name")?,
+            settings.opt_text("agent.uplink.url")?.is_some(),
+        ))
     }
 }
 
@@ -52,15 +70,23 @@ pub(crate) async fn start(parts: Parts) -> anyhow::Result<Running> {
     let bridge = wardline_bridge::start(parts.bridge, log.clone()).await?;
     let mut agent_config = parts.agent;
     if let (false, Some(address)) = (parts.uplink_set, bridge.addresses.get("bridge_mqtt")) {
-        agent_config.uplink = format!("mqtt://{address}");
+        agent_config.uplink = Some(format!("mqtt://{address}"));
     }
     let agent = wardline_agent::start(agent_config).await?;
     let mut addresses: BTreeMap<_, _> = bridge.addresses.clone();
     addresses.extend(agent.addresses.clone());
     let mut aggregator_config = parts.aggregator;
-    aggregator_config.addresses = addresses.iter().map(|(name, address)| (name.clone(), address.to_string())).collect();
-    let source = Source { site: parts.site, log: log.clone(), local: true };
-    let aggregator = wardline_aggregator::start(aggregator_config, log.clone(), vec![source]).await?;
+    aggregator_config.addresses = addresses
+        .iter()
+        .map(|(name, address)| (name.clone(), address.to_string()))
+        .collect();
+    let source = Source {
+        site: parts.site,
+        log: log.clone(),
+        local: true,
+    };
+    let aggregator =
+        wardline_aggregator::start(aggregator_config, log.clone(), vec![source]).await?;
     addresses.extend(aggregator.addresses.clone());
     Ok(running(addresses, agent, bridge, aggregator, log))
 }

@@ -34,7 +34,11 @@ async fn serve(common: &CommonArgs, settings: &Settings, parts: Parts) -> anyhow
 }
 
 /// Shows until the person quits, a signal comes, `limit` is over or a part fails.
-pub(crate) async fn show(common: &CommonArgs, running: &mut Running, limit: Option<Duration>) -> anyhow::Result<Exit> {
+pub(crate) async fn show(
+    common: &CommonArgs,
+    running: &mut Running,
+    limit: Option<Duration>,
+) -> anyhow::Result<Exit> {
     let options = options(common, running);
     let over = async {
         match limit {
@@ -58,13 +62,24 @@ pub(crate) async fn show(common: &CommonArgs, running: &mut Running, limit: Opti
 }
 
 fn options(common: &CommonArgs, running: &Running) -> Options {
-    let api = running.addresses.get("api").map(|address| format!("http://{address}")).unwrap_or_default();
-    Options { api, department: None, color: common.color.enabled(wanted()) }
+    let api = running
+        .addresses
+        .get("api")
+        .map(|address| format!("http://{address}"))
+        .unwrap_or_default();
+    Options {
+        api,
+        department: None,
+        color: common.color.enabled(wanted()),
+    }
 }
 
 async fn picture(options: Options, stop: Stop) -> anyhow::Result<()> {
     if wanted() {
-        return tokio::task::spawn_blocking(move || wardline_tui::run(options, || stop.is_stopped())).await?;
+        return tokio::task::spawn_blocking(move || {
+            wardline_tui::run(options, || stop.is_stopped())
+        })
+        .await?;
     }
     while !stop.is_stopped() {
         let line = table_line(&options).await;

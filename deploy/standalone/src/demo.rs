@@ -24,7 +24,11 @@ const DEMANDED: &[(&str, &str)] = &[
 ];
 
 pub(crate) fn demanded(cli: &Cli) -> Vec<(&'static str, &'static str)> {
-    if matches!(cli.command, Some(Command::Demo(_))) { DEMANDED.to_vec() } else { Vec::new() }
+    if matches!(cli.command, Some(Command::Demo(_))) {
+        DEMANDED.to_vec()
+    } else {
+        Vec::new()
+    }
 }
 
 pub(crate) fn run(common: &CommonArgs, options: &DemoOptions) -> ExitCode {
@@ -46,15 +50,29 @@ async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exi
         devices: options.beds / 2,
     };
     let settings = settings(common, &folder, &hospital)?;
-    let parts = Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let parts =
+        Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let mut running = compose::start(parts).await?;
     program::announce(&settings, &running)?;
-    let address = |name: &str| running.addresses.get(name).copied().with_context(|| format!("{name} does not listen"));
+    let address = |name: &str| {
+        running
+            .addresses
+            .get(name)
+            .copied()
+            .with_context(|| format!("{name} does not listen"))
+    };
     let (handle, stop) = wardline_service::stop_pair();
-    let simulated = tokio::spawn(wardline_demo::run(hospital, address("agent_mllp")?, address("agent_mqtt")?, async move {
-        stop.stopped().await;
-    }));
-    let limit = options.how_long.or_else(|| options.once.then(|| Duration::from_secs(ONCE_AFTER_S)));
+    let simulated = tokio::spawn(wardline_demo::run(
+        hospital,
+        address("agent_mllp")?,
+        address("agent_mqtt")?,
+        async move {
+            stop.stopped().await;
+        },
+    ));
+    let limit = options
+        .how_long
+        .or_else(|| options.once.then(|| Duration::from_secs(ONCE_AFTER_S)));
     let exit = if options.once {
         tokio::select! {
             exit = program::stop_signal() => exit,
@@ -74,16 +92,29 @@ async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exi
     Ok(exit)
 }
 
-fn settings(common: &CommonArgs, folder: &Folder, hospital: &HospitalConfig) -> anyhow::Result<Settings> {
+fn settings(
+    common: &CommonArgs,
+    folder: &Folder,
+    hospital: &HospitalConfig,
+) -> anyhow::Result<Settings> {
     let beds = folder.path().join("beds.csv");
     std::fs::write(&beds, Hospital::new(hospital.clone()).beds_csv())
         .with_context(|| format!("cannot write {}", beds.display()))?;
     let beds = std::path::absolute(&beds)?;
-    let beds = beds.to_str().context("the data folder's name is not UTF-8")?;
-    let args = CommonArgs { data: Some(folder.path().to_owned()), ..common.clone() };
-    let own = [("site.beds", beds), ("site.timezone", hospital.site_zone.as_str())];
+    let beds = beds
+        .to_str()
+        .context("the data folder's name is not UTF-8")?;
+    let args = CommonArgs {
+        data: Some(folder.path().to_owned()),
+        ..common.clone()
+    };
+    let own = [
+        ("site.beds", beds),
+        ("site.timezone", hospital.site_zone.as_str()),
+    ];
     let demanded: Vec<(&str, &str)> = DEMANDED.iter().copied().chain(own).collect();
-    Settings::load(&args, &demanded, "wardline demo").map_err(|problems| anyhow::anyhow!("{problems:?}"))
+    Settings::load(&args, &demanded, "wardline demo")
+        .map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// Where the demo keeps its data: a fresh folder that goes with it, or the one that was asked for, which stays.
@@ -96,11 +127,16 @@ impl Folder {
     fn prepare(given: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = given else {
             let folder = tempfile::Builder::new().prefix("wardline-demo-").tempdir();
-            return Ok(Self::Own(folder.context("cannot make a folder for the demo's data")?));
+            return Ok(Self::Own(
+                folder.context("cannot make a folder for the demo's data")?,
+            ));
         };
         std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         if std::fs::read_dir(path)?.next().is_some() {
-            bail!("{} is not empty: a demo starts with a hospital that nobody knows yet; name another folder", path.display());
+            bail!(
+                "{} is not empty: a demo starts with a hospital that nobody knows yet; name another folder",
+                path.display()
+            );
         }
         Ok(Self::Given(path.to_owned()))
     }

@@ -1,6 +1,6 @@
 //! `wardline log`: records as NDJSON, from the running program's API or from a stopped data folder.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,12 +17,14 @@ const FOLLOW_WAIT_MS: u64 = 200;
 pub(crate) fn run(settings: &Settings, command: &LogCommand) -> ExitCode {
     let done = match running_api(settings) {
         Some(api) => from_api(&api, command),
-        None => return program::block_on(async {
-            match from_folder(settings, command).await {
-                Ok(()) => Exit::Done,
-                Err(error) => program::failed(&error),
-            }
-        }),
+        None => {
+            return program::block_on(async {
+                match from_folder(settings, command).await {
+                    Ok(()) => Exit::Done,
+                    Err(error) => program::failed(&error),
+                }
+            });
+        }
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -40,19 +42,46 @@ fn running_api(settings: &Settings) -> Option<String> {
 fn from_api(api: &str, command: &LogCommand) -> anyhow::Result<()> {
     let url = match command {
         LogCommand::Topics => format!("{api}/api/v1/log"),
-        LogCommand::Cat { topic, from, limit, follow } => {
+        LogCommand::Cat {
+            topic,
+            from,
+            limit,
+            follow,
+        } => {
             let limit = limit.map_or_else(String::new, |n| format!("&limit={n}"));
             format!("{api}/api/v1/log/{topic}?from={from}&follow={follow}{limit}")
         }
     };
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into();
     let mut answer = agent.get(&url).call()?;
     if answer.status() != 200 {
-        let body: wardline_model::api::ErrorBody = serde_json::from_str(&answer.body_mut().read_to_string()?)?;
+        let body: wardline_model::api::ErrorBody =
+            serde_json::from_str(&answer.body_mut().read_to_string()?)?;
         bail!("{}; {}", body.error.message, body.error.hint);
     }
+    let body = BufReader::new(answer.body_mut().as_reader());
+    match command {
+        LogCommand::Topics => print_lines(topic_lines(body)?),
+        LogCommand::Cat { .. } => print_lines(body.lines()),
+    }
+}
+
+/// The API answers with one object; here every partition is a line, as from a stopped folder.
+fn topic_lines(body: impl Read) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
+    let mut answer: serde_json::Value = serde_json::from_reader(body)?;
+    let topics = match answer.get_mut("topics").map(serde_json::Value::take) {
+        Some(serde_json::Value::Array(topics)) => topics,
+        _ => bail!("the API's answer has no topics"),
+    };
+    Ok(topics.into_iter().map(|topic| Ok(topic.to_string())))
+}
+
+fn print_lines(lines: impl Iterator<Item = std::io::Result<String>>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for line in BufReader::new(answer.body_mut().as_reader()).lines() {
+    for line in lines {
         if !written(writeln!(out, "{}", line?))? {
             break;
         }
@@ -64,7 +93,12 @@ async fn from_folder(settings: &Settings, command: &LogCommand) -> anyhow::Resul
     let log = open(settings).await?;
     match command {
         LogCommand::Topics => topics(&log).await?,
-        LogCommand::Cat { topic, from, limit, follow } => cat(&log, topic, *from, limit.unwrap_or(u64::MAX), *follow).await?,
+        LogCommand::Cat {
+            topic,
+            from,
+            limit,
+            follow,
+        } => cat(&log, topic, *from, limit.unwrap_or(u64::MAX), *follow).await?,
     }
     log.close().await?;
     Ok(())
@@ -74,10 +108,15 @@ async fn open(settings: &Settings) -> anyhow::Result<SharedLog> {
     let folder = settings.data_dir().join("log");
     let text = settings.text("bridge.log")?;
     if text == "embedded" && !folder.exists() {
-        bail!("no log in {}: name the data folder with --data", folder.display());
+        bail!(
+            "no log in {}: name the data folder with --data",
+            folder.display()
+        );
     }
     let target = Target::parse(&text, &folder)?.with_prefix(&settings.text("bridge.log_prefix")?);
-    wardline_log::open(&target).await.with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))
+    wardline_log::open(&target)
+        .await
+        .with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))
 }
 
 async fn topics(log: &SharedLog) -> anyhow::Result<()> {
@@ -92,7 +131,13 @@ async fn topics(log: &SharedLog) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn cat(log: &SharedLog, topic: &str, from: u64, limit: u64, follow: bool) -> anyhow::Result<()> {
+async fn cat(
+    log: &SharedLog,
+    topic: &str,
+    from: u64,
+    limit: u64,
+    follow: bool,
+) -> anyhow::Result<()> {
     let mut left = limit;
     let mut readers = Vec::new();
     for at in log.offsets(topic).await? {
@@ -105,8 +150,13 @@ async fn cat(log: &SharedLog, topic: &str, from: u64, limit: u64, follow: bool) 
         for (reader, end) in &mut readers {
             while left > 0 && (follow || reader.position() < *end) {
                 let max = READ_RECORDS.min(usize::try_from(left).unwrap_or(READ_RECORDS));
-                let entries = match reader.next(max, Duration::from_millis(FOLLOW_WAIT_MS)).await {
-                    Err(LogError::OffsetOutOfRange { start, .. }) => bail!("{topic} was shortened while it was read; it starts at {start} now"),
+                let entries = match reader
+                    .next(max, Duration::from_millis(FOLLOW_WAIT_MS))
+                    .await
+                {
+                    Err(LogError::OffsetOutOfRange { start, .. }) => {
+                        bail!("{topic} was shortened while it was read; it starts at {start} now")
+                    }
                     other => other?,
                 };
                 if entries.is_empty() {

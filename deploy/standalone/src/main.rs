@@ -17,15 +17,22 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let dashboard = matches!(cli.command, None | Some(Command::Demo(_))) && dashboard::wanted();
     // Behind a dashboard only what a person must know afterwards is logged.
-    logging::start(&cli.common, if dashboard { "error" } else { cli.log_level() });
+    logging::start(
+        &cli.common,
+        if dashboard { "error" } else { cli.log_level() },
+    );
     let demanded = demo::demanded(&cli);
     let settings = match program::settings(&cli.common, &demanded, "wardline demo") {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
     match &cli.command {
-        None => with_parts(&settings, |parts| dashboard::run(&cli.common, &settings, parts)),
-        Some(Command::Run) => with_parts(&settings, |parts| program::run_part(&settings, compose::start(parts))),
+        None => with_parts(&settings, |parts| {
+            dashboard::run(&cli.common, &settings, parts)
+        }),
+        Some(Command::Run) => with_parts(&settings, |parts| {
+            program::run_part(&settings, compose::start(parts))
+        }),
         Some(Command::Demo(options)) => demo::run(&cli.common, options),
         Some(Command::Check) => with_parts(&settings, |_| program::checked()),
         Some(Command::Config) => program::print(&settings.print()),
