@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use support::flaky::Flaky;
 use support::records::{adt, agent_status, bed_status, bridge_status, sidelined, story};
 use support::{Aggregator, LogDir, MINUTE, NOON, Setup, read_all, row};
+use wardline_aggregator::Source;
 use wardline_model::api::{
     About, Accounting, Beds, Change, Departments, Devices, Explanation, LogLine, Sideline, Sources,
 };
@@ -230,6 +232,11 @@ async fn q4_explain_names_the_events_a_bed_rests_on() {
     assert_eq!(admit.event_id, "gw-1/00000000000000ab/5");
     assert_eq!(admit.log_position, "st-mary/fhir.encounter/0/1");
     assert_eq!(admit.mapping, "hl7@1");
+    let silent = w.aggregator.json("/api/v1/explain/bed/ED%5E1%5E1").await;
+    assert_eq!(
+        (&silent["status"], &silent["events"]),
+        (&"unknown".into(), &Value::Array(Vec::new()))
+    );
     let plain = w.aggregator.json("/api/v1/explain/bed/ICU^1^2").await;
     assert_eq!(plain["events"], answer["events"]);
     w.aggregator.stop().await;
@@ -676,4 +683,72 @@ async fn p9_no_answer_holds_a_patient_or_visit() {
         assert!(!body.contains("canary"), "{path}: {body}");
     }
     w.aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q9_ready_only_when_caught_up_and_meanwhile_it_says_why() {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    site.say(&story()).await;
+    let flaky = Flaky::new(site.log.clone());
+    flaky.unreadable.store(true, Ordering::SeqCst);
+    let source = Source {
+        log: flaky.clone(),
+        ..site.local("st-mary")
+    };
+    let clock = Arc::new(AtomicI64::new(NOON));
+    let aggregator =
+        Aggregator::start(data.path(), &site.log, vec![source], &Setup::at(&clock)).await;
+    aggregator
+        .until("/api/v1/sources", |sources| {
+            let problem = &row(sources, "sources", "kind", "bridge")["problem"];
+            problem
+                .as_str()
+                .is_some_and(|p| p.contains("reading fhir."))
+        })
+        .await;
+    let (status, error) = aggregator.failure("/readyz").await;
+    assert_eq!((status, &error["code"]), (503, &"not_ready".into()));
+    assert_eq!(aggregator.json("/healthz").await["alive"], true);
+    flaky.unreadable.store(false, Ordering::SeqCst);
+    aggregator.ready().await;
+    let stage = aggregator.stage("ledger", 16).await;
+    assert_eq!(stage["unaccounted"], 0);
+    aggregator
+        .until("/api/v1/sources", |sources| {
+            row(sources, "sources", "kind", "bridge")["problem"].is_null()
+        })
+        .await;
+    aggregator.stop().await;
+}
+
+/// Every example in the specification is an answer that the types know.
+#[test]
+fn the_examples_of_the_specification_are_answers() {
+    fn is<T: serde::de::DeserializeOwned + serde::Serialize>(example: &Value) -> bool {
+        serde_json::from_value::<T>(example.clone())
+            .is_ok_and(|value| serde_json::to_value(value).unwrap() == *example)
+    }
+    let text = include_str!("../../docs/specs/query-api.md");
+    let blocks: Vec<&str> = text
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(blocks.len() >= 11, "{}", blocks.len());
+    for block in blocks {
+        let example: Value = serde_json::from_str(block).unwrap_or_else(|e| panic!("{e}: {block}"));
+        let known = is::<Departments>(&example)
+            || is::<Beds>(&example)
+            || is::<Devices>(&example)
+            || is::<Sources>(&example)
+            || is::<Accounting>(&example)
+            || is::<Explanation>(&example)
+            || is::<Sideline>(&example)
+            || is::<LogLine>(&example)
+            || is::<wardline_model::api::ErrorBody>(&example)
+            || example.get("retry").is_some()
+            || example.get("topics").is_some()
+            || example["items"][0].get("cause").is_some();
+        assert!(known, "{block}");
+    }
 }

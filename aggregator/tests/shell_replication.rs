@@ -417,3 +417,39 @@ async fn r10_statuses_of_equal_names_at_two_sites_stay_two() {
     );
     aggregator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r10_compaction_of_statuses_is_no_loss() {
+    let (site, centre) = (LogDir::site().await, LogDir::bare());
+    let data = tempfile::tempdir().unwrap();
+    let say = async |from: u64| {
+        for n in from..from + 30 {
+            let status = agent_status("gw-1", true, n + 1, 0, NOON - 1000);
+            site.log.append(STATUS, vec![status]).await.unwrap();
+        }
+        site.log.maintain().await.unwrap();
+    };
+    for round in 1..=2_u64 {
+        say(round * 100).await;
+        let aggregator = start(&data, &centre, vec![site.remote("a")]).await;
+        let newest = round * 100 + 29;
+        aggregator
+            .until("/api/v1/accounting", |a| {
+                let stages = a["stages"].as_array().unwrap();
+                stages
+                    .iter()
+                    .any(|row| row["stage"] == "agent/gw-1" && row["received"] == newest)
+            })
+            .await;
+        let sources = aggregator.json("/api/v1/sources").await;
+        assert!(row(&sources, "sources", "kind", "bridge")["problem"].is_null());
+        let accounting = aggregator.json("/api/v1/accounting").await;
+        let replicate = row(&accounting, "stages", "stage", "replicate");
+        assert_eq!(
+            (&replicate["evicted"], &replicate["unaccounted"]),
+            (&0.into(), &0.into()),
+            "{replicate:#}"
+        );
+        aggregator.stop().await;
+    }
+}

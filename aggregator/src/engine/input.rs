@@ -138,6 +138,8 @@ impl Tail {
             let before = self.mark.next;
             match self.tail().await {
                 Ok(()) => return Ok(()),
+                // Only opening the engine again helps, which is for whoever started it.
+                Err(error @ LogError::Fatal { .. }) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(key = self.key, %error, "reading stopped, will try again");
                     let trouble = format!("reading {}/{}: {error}", self.topic, self.partition);

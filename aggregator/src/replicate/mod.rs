@@ -97,7 +97,12 @@ async fn copy(context: Context, source: SharedLog, id: PartitionId) -> Result<()
         let error = match attempt(&context, &source, &id).await {
             Ok(()) => return Ok(()),
             Err(error @ AggregatorError::Fault(_)) => return Err(error),
-            Err(error) if error.is_damage() => return Err(error),
+            // A damaged source is that site's problem; a damaged state file is everybody's.
+            Err(
+                error @ (AggregatorError::StoreDamaged { .. } | AggregatorError::StoreNewer { .. }),
+            ) => {
+                return Err(error);
+            }
             Err(error) => error,
         };
         if context.progress.position(&id) > before {

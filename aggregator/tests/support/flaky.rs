@@ -12,6 +12,8 @@ use wardline_log::{
 pub struct Flaky {
     inner: SharedLog,
     pub down: AtomicBool,
+    /// Offsets are told, but nothing can be read.
+    pub unreadable: AtomicBool,
     /// So many appends to `fhir.*` are written and then answered with an unknown end.
     pub lost_answers: AtomicU64,
 }
@@ -21,6 +23,7 @@ impl Flaky {
         Arc::new(Self {
             inner,
             down: AtomicBool::new(false),
+            unreadable: AtomicBool::new(false),
             lost_answers: AtomicU64::new(0),
         })
     }
@@ -79,7 +82,7 @@ impl Log for Flaky {
         partition: u32,
         from: u64,
     ) -> Result<Box<dyn Reader>, LogError> {
-        self.check(false)?;
+        self.check(self.unreadable.load(Ordering::SeqCst))?;
         self.inner.reader(topic, partition, from).await
     }
 
