@@ -111,6 +111,30 @@ fn i3_of_a_partly_covered_frame_only_the_rest_is_logged() {
 }
 
 #[test]
+fn p3_i32_what_fills_a_hole_below_newer_events_stands_on_the_backlog_lane() {
+    let mut bridge = Bridge::default();
+    // A live frame that came after a large backlog, and a reconnect with a small one that goes on the live lane.
+    bridge.take(&[frame("gw-1", (8, 9), 1)]);
+    bridge.take(&[frame("gw-1", (1, 7), 1), frame("gw-1", (10, 12), 1)]);
+    let lanes: Vec<_> = bridge
+        .log
+        .iter()
+        .map(|record| {
+            let inside = Frame::decode(record.value.as_deref().unwrap())
+                .unwrap()
+                .header
+                .lane;
+            assert_eq!(record.header_str(names::LANE), Some(inside.as_str()));
+            (record::read(record).unwrap().first, inside)
+        })
+        .collect();
+    assert_eq!(
+        lanes,
+        [(8, Lane::Live), (1, Lane::Backlog), (10, Lane::Live)]
+    );
+}
+
+#[test]
 fn p3_i4_numbers_that_nobody_holds_become_a_gap_once() {
     let mut bridge = Bridge::default();
     bridge.take(&[frame("gw-1", (1, 3), 1)]);

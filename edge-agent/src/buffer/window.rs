@@ -3,7 +3,8 @@
 //! One window lives as long as one connection: at a new one everything held is unsent again, because only a receipt
 //! counts. With a large backlog, events that come from now on go first on the live lane, and the backlog drains in the
 //! rest of the window; a small backlog simply goes in order. Each lane is in order, and nothing is sent twice in one
-//! connection.
+//! connection. Until a receipt has covered something there is one frame on its way: a broker may acknowledge what nobody
+//! listens to, and later frames must not overtake the ones that it dropped.
 
 use std::collections::BTreeMap;
 
@@ -61,17 +62,27 @@ pub enum Stall {
     NoAck,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    lane: Lane,
+    last: u64,
+    bytes: usize,
+}
+
 #[derive(Debug, Clone)]
 pub struct Window {
     limits: WindowLimits,
     live_next: u64,
     /// Next number of the backlog lane and the last one that belongs to it.
     backlog: Option<(u64, u64)>,
-    /// First number of a frame -> its last one and its bytes.
-    outstanding: BTreeMap<u64, (u64, usize)>,
+    /// First number of a frame -> the frame.
+    outstanding: BTreeMap<u64, Sent>,
     bytes: usize,
-    /// When outstanding frames last began to wait, or a receipt covered some.
-    receipt_ms: u64,
+    /// Since when the oldest outstanding frame of the live and of the backlog lane is that: a receipt for later ones
+    /// is no progress, because what it leaves out was lost on the way.
+    front_ms: [u64; 2],
+    /// A receipt has covered something: the far end hears this connection.
+    heard: bool,
     unacked: usize,
     ack_ms: u64,
 }
@@ -91,7 +102,8 @@ impl Window {
             backlog,
             outstanding: BTreeMap::new(),
             bytes: 0,
-            receipt_ms: now_ms,
+            front_ms: [now_ms; 2],
+            heard: false,
             unacked: 0,
             ack_ms: now_ms,
         }
@@ -116,22 +128,29 @@ impl Window {
 
     /// Room for one more frame when `reserve` frames and their share of the bytes stay free.
     fn room(&self, reserve: usize) -> bool {
+        if !self.heard {
+            return self.outstanding.is_empty();
+        }
         let frames = self.limits.frames_max.saturating_sub(reserve).max(1);
         let bytes = self.limits.bytes_max / self.limits.frames_max.max(1) * frames;
         self.outstanding.len() < frames && (self.bytes < bytes || self.outstanding.is_empty())
     }
 
     pub fn sent(&mut self, lane: Lane, first: u64, last: u64, bytes: usize, now_ms: u64) {
-        if self.outstanding.is_empty() {
-            self.receipt_ms = now_ms;
-        }
+        let fronts = self.fronts();
+        self.published(now_ms);
+        self.bytes += bytes;
+        self.outstanding.insert(first, Sent { lane, last, bytes });
+        self.note_fronts(fronts, now_ms);
+        self.advance(lane, last);
+    }
+
+    /// Something was published that is acked, a frame or not.
+    pub fn published(&mut self, now_ms: u64) {
         if self.unacked == 0 {
             self.ack_ms = now_ms;
         }
         self.unacked += 1;
-        self.bytes += bytes;
-        self.outstanding.insert(first, (last, bytes));
-        self.advance(lane, last);
     }
 
     /// There was nothing to read in what was wanted: it was freed meanwhile.
@@ -160,26 +179,46 @@ impl Window {
     /// Takes out what a receipt covers. Says how many frames that were.
     pub fn covered(&mut self, covered: &RangeSet, now_ms: u64) -> usize {
         let before = self.outstanding.len();
+        let fronts = self.fronts();
         let bytes = &mut self.bytes;
-        self.outstanding.retain(|first, (last, len)| {
-            let done = covered.covers(*first, *last);
+        self.outstanding.retain(|first, sent| {
+            let done = covered.covers(*first, sent.last);
             if done {
-                *bytes = bytes.saturating_sub(*len);
+                *bytes = bytes.saturating_sub(sent.bytes);
             }
             !done
         });
+        self.note_fronts(fronts, now_ms);
         let progress = before - self.outstanding.len();
-        if progress > 0 {
-            self.receipt_ms = now_ms;
-        }
+        self.heard |= progress > 0;
         progress
+    }
+
+    /// The oldest outstanding frame of each lane.
+    fn fronts(&self) -> [Option<u64>; 2] {
+        let front = |lane| {
+            let mut frames = self.outstanding.iter();
+            frames.find(|(_, sent)| sent.lane == lane).map(|(n, _)| *n)
+        };
+        [front(Lane::Live), front(Lane::Backlog)]
+    }
+
+    fn note_fronts(&mut self, before: [Option<u64>; 2], now_ms: u64) {
+        let now = self.fronts();
+        for ((since, now), before) in self.front_ms.iter_mut().zip(now).zip(before) {
+            if now != before {
+                *since = now_ms;
+            }
+        }
     }
 
     pub fn stalled(&self, now_ms: u64) -> Option<Stall> {
         let late = |since: u64| now_ms.saturating_sub(since) >= self.limits.timeout_ms;
         if self.unacked > 0 && late(self.ack_ms) {
             Some(Stall::NoAck)
-        } else if !self.outstanding.is_empty() && late(self.receipt_ms) {
+        } else if (self.fronts().iter().zip(self.front_ms))
+            .any(|(front, since)| front.is_some() && late(since))
+        {
             Some(Stall::NoReceipt)
         } else {
             None
@@ -256,6 +295,8 @@ mod tests {
             })
         );
         window.sent(Lane::Live, 100, 100, 10, 0);
+        assert_eq!(window.want(100), None, "the first frame goes alone");
+        window.covered(&[(100, 100)].into_iter().collect(), 0);
         window.sent(Lane::Backlog, 1, 50, 10, 0);
         window.sent(Lane::Backlog, 51, 98, 10, 0);
         window.sent(Lane::Backlog, 99, 99, 10, 0);
@@ -266,6 +307,7 @@ mod tests {
     #[test]
     fn p7_the_backlog_leaves_room_for_the_live_lane() {
         let mut window = Window::open(SMALL, backlog(1, 100), 0);
+        window.heard = true;
         for n in 1..=4 {
             window.sent(Lane::Backlog, n, n, 10, 0);
         }
@@ -293,6 +335,32 @@ mod tests {
         );
         assert_eq!(window.covered(&[(1, 2)].into_iter().collect(), 1099), 1);
         assert_eq!(window.stalled(5000), None);
+    }
+
+    #[test]
+    fn p3_s11_until_a_receipt_came_one_frame_is_on_its_way() {
+        let mut window = Window::open(SMALL, backlog(1, 9), 0);
+        window.sent(Lane::Live, 1, 2, 10, 0);
+        window.acked(0);
+        assert_eq!(window.want(9), None, "an ack says nothing of the far end");
+        window.covered(&[(1, 2)].into_iter().collect(), 1);
+        assert!(window.want(9).is_some_and(|w| w.from == 3));
+    }
+
+    #[test]
+    fn p2_s12_a_frame_that_was_lost_on_the_way_is_missed_although_later_ones_arrive() {
+        let mut window = Window::open(SMALL, backlog(1, 1), 0);
+        window.heard = true;
+        window.sent(Lane::Live, 1, 1, 10, 0);
+        window.acked(0);
+        for n in 2..20 {
+            window.sent(Lane::Live, n, n, 10, n * 10);
+            window.acked(n * 10);
+            window.covered(&[(2, n)].into_iter().collect(), n * 10);
+        }
+        assert_eq!(window.stalled(190), Some(Stall::NoReceipt));
+        window.covered(&[(1, 19)].into_iter().collect(), 190);
+        assert_eq!(window.stalled(10_000), None);
     }
 
     #[derive(Debug, Clone)]

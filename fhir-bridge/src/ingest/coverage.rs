@@ -35,6 +35,8 @@ pub struct Admission {
     pub duplicate: u64,
     /// Ranges that nobody holds any more.
     pub gaps: Vec<(u64, u64)>,
+    /// A number above it stands in the log already: what is new in the frame fills a hole (I32).
+    pub late: bool,
 }
 
 /// A bound that keeps a frame out for now.
@@ -207,6 +209,7 @@ impl Coverage {
 
     fn admit(&mut self, header: &FrameHeader) -> Result<Admission, Full> {
         let (first, last) = (header.first, header.last());
+        let before = self.covered.last();
         let gaps = self.missing(1, header.oldest_held.saturating_sub(1));
         let parts = self.missing(first, last);
         let mut covered = self.covered.clone();
@@ -220,10 +223,15 @@ impl Coverage {
         self.covered = covered;
         self.gap_events = self.gap_events.saturating_add(numbers(&gaps));
         let duplicate = u64::from(header.count).saturating_sub(numbers(&parts));
+        let late = match (parts.first(), before) {
+            (Some((first, _)), Some(newest)) => *first < newest,
+            _ => false,
+        };
         Ok(Admission {
             parts,
             duplicate,
             gaps,
+            late,
         })
     }
 }

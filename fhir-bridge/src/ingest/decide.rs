@@ -12,7 +12,7 @@ use bytes::Bytes;
 use wardline_log::Record;
 use wardline_model::frame::{self, FrameHeader, VERSION};
 use wardline_model::status::StageCounts;
-use wardline_model::{AgentName, Frame, FrameError, SiteName};
+use wardline_model::{AgentName, Frame, FrameError, Lane, SiteName};
 
 use crate::ingest::coverage::{Full, Life, Pending, Watermarks};
 use crate::ingest::record::{self, FrameHash};
@@ -145,7 +145,12 @@ impl Plan {
         let life = (header.agent.clone(), header.incarnation);
         let before = self.pending.of(&life);
         let admission = known.marks.admit(&mut self.pending, &header, now_ms)?;
-        match records(&header, &frame.bytes, &admission.parts, now_ms) {
+        let lane = if admission.late {
+            Lane::Backlog
+        } else {
+            header.lane
+        };
+        match records(&header, lane, &frame.bytes, &admission.parts, now_ms) {
             Ok(records) => {
                 let gap = |range: &(u64, u64)| {
                     record::of_gap(&header.agent, header.incarnation, *range, now_ms)
@@ -187,24 +192,26 @@ impl Plan {
     }
 }
 
-/// The records of the parts of a frame that the log lacks.
+/// The records of the parts of a frame that the log lacks, on the lane that they belong to (I32).
 fn records(
-    header: &FrameHeader,
+    came: &FrameHeader,
+    lane: Lane,
     bytes: &Bytes,
     parts: &[(u64, u64)],
     now_ms: i64,
 ) -> Result<Vec<Record>, FrameError> {
-    let whole = (header.first, header.last());
+    let whole = (came.first, came.last());
     let fits = bytes.len() <= FRAME_RECORD_BYTES_MAX;
     if parts.is_empty() {
         return Ok(Vec::new());
     }
-    if fits && parts == [whole] {
-        return Ok(vec![record::of_frame(header, whole, bytes.clone(), now_ms)]);
+    if fits && parts == [whole] && lane == came.lane {
+        return Ok(vec![record::of_frame(came, whole, bytes.clone(), now_ms)]);
     }
     let mut out = Vec::with_capacity(parts.len());
     match Frame::decode(bytes) {
-        Ok(frame) => {
+        Ok(mut frame) => {
+            frame.header.lane = lane;
             for part in parts {
                 cut(&frame, *part, now_ms, &mut out)?;
             }
@@ -212,7 +219,11 @@ fn records(
         // The numbers are proved by the checksum, the content is not readable: it is logged under the numbers that
         // are missing, so that the agent's window moves on and the transform sets the bytes aside.
         Err(_) if fits => {
-            let part = |part: &(u64, u64)| record::of_frame(header, *part, bytes.clone(), now_ms);
+            let header = FrameHeader {
+                lane,
+                ..came.clone()
+            };
+            let part = |part: &(u64, u64)| record::of_frame(&header, *part, bytes.clone(), now_ms);
             out.extend(parts.iter().map(part));
         }
         Err(error) => return Err(error),
