@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use wardline_agent::Config;
-use wardline_service::{CommonArgs, Exit, Settings, logging, program};
+use wardline_service::program::{self, PartCommand};
+use wardline_service::{CommonArgs, Exit, logging};
 
+/// Takes in device and HL7 events, keeps them on disk, forwards them over MQTT
 #[derive(Parser)]
-#[command(
-    version,
-    about = "Takes in device and HL7 events, keeps them on disk, forwards them over MQTT"
-)]
+#[command(version)]
 struct Cli {
     #[command(flatten)]
     common: CommonArgs,
@@ -20,12 +19,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run until SIGINT or SIGTERM
-    Run,
-    /// Read the configuration and print every problem
-    Check,
-    /// Print the effective configuration with where each value came from
-    Config,
+    #[command(flatten)]
+    Part(PartCommand),
     /// Ask the running agent how it is
     Status {
         /// One JSON object instead of text
@@ -36,29 +31,23 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.common, "info");
-    let settings = match program::settings(&cli.common, &[], "wardline-agent") {
+    match cli.command {
+        Command::Part(command) => program::part(
+            &cli.common,
+            command,
+            Config::from_settings,
+            wardline_agent::start,
+        ),
+        Command::Status { json } => status(&cli.common, json),
+    }
+}
+
+fn status(args: &CommonArgs, json: bool) -> ExitCode {
+    logging::start(args, "warn");
+    let settings = match program::settings(args, &[], "program") {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
-    match cli.command {
-        Command::Run => with_config(&settings, |config| {
-            program::run_part(&settings, wardline_agent::start(config))
-        }),
-        Command::Check => with_config(&settings, |_| program::checked()),
-        Command::Config => program::print(&settings.print()),
-        Command::Status { json } => status(&settings, json),
-    }
-}
-
-fn with_config(settings: &Settings, then: impl FnOnce(Config) -> ExitCode) -> ExitCode {
-    match Config::from_settings(settings) {
-        Ok(config) => then(config),
-        Err(problems) => program::usage(&problems),
-    }
-}
-
-fn status(settings: &Settings, json: bool) -> ExitCode {
     program::block_on(async {
         match wardline_agent::status::report(settings.data_dir(), json).await {
             Ok(text) => {

@@ -2,50 +2,50 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use wardline_bridge::Config;
 use wardline_log::Target;
-use wardline_service::{CommonArgs, Running, Settings, logging, program};
+use wardline_service::program::{self, PartCommand};
+use wardline_service::{CommonArgs, Problem, Running, Settings};
 
+/// Writes agents' frames to the site's log, and what they mean as FHIR
 #[derive(Parser)]
-#[command(version, about = "Writes agents' frames to the site's log, and what they mean as FHIR")]
+#[command(version)]
 struct Cli {
     #[command(flatten)]
     common: CommonArgs,
     #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run until SIGINT or SIGTERM
-    Run,
-    /// Read the configuration and print every problem
-    Check,
-    /// Print the effective configuration with where each value came from
-    Config,
+    command: PartCommand,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logging::start(&cli.common, "info");
-    let settings = match program::settings(&cli.common, &[], "wardline-bridge") {
-        Ok(settings) => settings,
-        Err(exit) => return exit,
-    };
-    let parts = Config::from_settings(&settings);
-    match (cli.command, parts) {
-        (Command::Config, _) => program::print(&settings.print()),
-        (_, Err(problems)) => program::usage(&problems),
-        (Command::Check, Ok(_)) => program::checked(),
-        (Command::Run, Ok(config)) => program::run_part(&settings, start(&settings, config)),
-    }
+    program::part(&cli.common, cli.command, configure, start)
 }
 
-async fn start(settings: &Settings, config: Config) -> anyhow::Result<Running> {
-    let target = settings.text("bridge.log")?;
-    let prefix = settings.text("bridge.log_prefix")?;
-    let target = Target::parse(&target, &settings.data_dir().join("log"))?.with_prefix(&prefix);
+fn configure(settings: &Settings) -> Result<(Config, Target), Vec<Problem>> {
+    let config = Config::from_settings(settings)?;
+    let target = target(settings).map_err(|problem| vec![problem])?;
+    Ok((config, target))
+}
+
+fn target(settings: &Settings) -> Result<Target, Problem> {
+    let target = Target::parse(
+        &settings.text("bridge.log")?,
+        &settings.data_dir().join("log"),
+    )
+    .map_err(|error| {
+        settings.problem(
+            "bridge.log",
+            error.to_string(),
+            "embedded or kafka://host:port",
+        )
+    })?;
+    Ok(target.with_prefix(&settings.text("bridge.log_prefix")?))
+}
+
+async fn start((config, target): (Config, Target)) -> anyhow::Result<Running> {
     let log = wardline_log::open(&target).await?;
-    wardline_bridge::start(config, log).await
+    let running = wardline_bridge::start(config, log.clone()).await?;
+    Ok(running.then(async move { Ok(log.close().await?) }))
 }

@@ -3,10 +3,47 @@
 use std::future::Future;
 use std::process::ExitCode;
 
+use clap::Subcommand;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::settings::{Problem, Settings};
-use crate::{CommonArgs, Exit, Running, exit, notify, run_dir};
+use crate::{CommonArgs, Exit, Running, exit, logging, notify, run_dir};
+
+/// What every part can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum PartCommand {
+    /// Run until SIGINT or SIGTERM
+    Run,
+    /// Read the configuration and print every problem
+    Check,
+    /// Print the effective configuration with where each value came from
+    Config,
+}
+
+/// The whole of a part's `main`: settings, its own configuration out of them, and what was asked for.
+pub fn part<C, F>(
+    args: &CommonArgs,
+    command: PartCommand,
+    configure: impl FnOnce(&Settings) -> Result<C, Vec<Problem>>,
+    start: impl FnOnce(C) -> F,
+) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<Running>>,
+{
+    logging::start(args, "info");
+    let settings = match settings(args, &[], "program") {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    if command == PartCommand::Config {
+        return print(&settings.print());
+    }
+    match configure(&settings) {
+        Err(problems) => usage(&problems),
+        Ok(_) if command == PartCommand::Check => checked(),
+        Ok(config) => run_part(&settings, start(config)),
+    }
+}
 
 /// Loads the settings or prints every problem and ends with 2.
 pub fn settings(

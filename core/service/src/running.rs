@@ -1,7 +1,9 @@
 //! A running part: its listeners, a way to stop it, and the moment it ends by itself.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,11 +39,13 @@ impl Stop {
     }
 }
 
-#[derive(Debug)]
+type Last = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
 pub struct Running {
     pub addresses: BTreeMap<String, SocketAddr>,
     stop: StopHandle,
     task: JoinHandle<anyhow::Result<()>>,
+    last: Option<Last>,
 }
 
 impl Running {
@@ -54,13 +58,27 @@ impl Running {
             addresses,
             stop,
             task,
+            last: None,
+        }
+    }
+
+    /// What is still to be done after an orderly end, e.g. closing what the part was lent.
+    #[must_use]
+    pub fn then(self, last: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> Self {
+        Self {
+            last: Some(Box::pin(last)),
+            ..self
         }
     }
 
     /// Orderly end: everything flushed, every task joined.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.stop();
-        self.task.await?
+        self.task.await??;
+        match self.last {
+            Some(last) => last.await,
+            None => Ok(()),
+        }
     }
 
     /// Resolves only if the part ends by itself.
