@@ -1,7 +1,5 @@
 //! Log lines go to standard error, so that standard output stays for answers.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::EnvFilter;
 
 use crate::args::{CommonArgs, LogFormat};
@@ -18,7 +16,7 @@ pub fn start(args: &CommonArgs, default_level: &str) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(args.color.enabled(std::io::stderr().is_terminal()))
+        .with_ansi(false)
         .with_target(false);
     let started = match args.log_format {
         LogFormat::Text => builder.try_init(),
