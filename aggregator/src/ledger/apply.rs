@@ -1,8 +1,7 @@
 //! One fact into the ledger: is it new, is it in time, whom does it concern.
 
-use std::borrow::Borrow;
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::Ledger;
@@ -12,44 +11,58 @@ use super::group::{Change, Group};
 use super::kind::Kind;
 use super::outcome::{Applied, Outcome, Touched};
 
-/// Every message that is held, by identity.
+/// Every message that is held, by the sender's identity. Only looked up; no order of it reaches a result.
 #[derive(Default)]
 pub(crate) struct Seen {
-    events: BTreeSet<ByIdentity>,
+    events: HashMap<(Token, Arc<str>), Same>,
+    len: usize,
     conflicts: u64,
 }
 
-struct ByIdentity(Arc<Event>);
+/// The messages of one identity: one, or its parts, or what contradicts it.
+enum Same {
+    One(Arc<Event>),
+    More(Vec<Arc<Event>>),
+}
 
-impl Borrow<Identity> for ByIdentity {
-    fn borrow(&self) -> &Identity {
-        &self.0.identity
+impl Same {
+    fn all(&self) -> &[Arc<Event>] {
+        match self {
+            Self::One(event) => std::slice::from_ref(event),
+            Self::More(events) => events,
+        }
+    }
+
+    /// Whether they are more than one content.
+    fn contradicts(&self) -> bool {
+        let mut hashes = self.all().iter().map(|event| &event.identity.hash);
+        let first = hashes.next();
+        hashes.any(|hash| Some(hash) != first)
+    }
+
+    fn push(&mut self, event: &Arc<Event>) {
+        match self {
+            Self::One(first) => *self = Self::More(vec![first.clone(), event.clone()]),
+            Self::More(events) => events.push(event.clone()),
+        }
+    }
+
+    fn remove(&mut self, identity: &Identity) -> bool {
+        if let Self::More(events) = self {
+            events.retain(|event| event.identity != *identity);
+            return events.is_empty();
+        }
+        true
     }
 }
 
-impl Ord for ByIdentity {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.identity.cmp(&other.0.identity)
-    }
+fn name(identity: &Identity) -> (Token, Arc<str>) {
+    (identity.key.clone(), identity.site.clone())
 }
-
-impl PartialOrd for ByIdentity {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for ByIdentity {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for ByIdentity {}
 
 impl Seen {
     pub(crate) fn len(&self) -> usize {
-        self.events.len()
+        self.len
     }
 
     /// Message identities that came with more than one content.
@@ -57,54 +70,44 @@ impl Seen {
         self.conflicts
     }
 
-    pub(crate) fn get(&self, identity: &Identity) -> Option<Arc<Event>> {
-        self.events.get(identity).map(|seen| seen.0.clone())
+    fn get(&self, identity: &Identity) -> Option<Arc<Event>> {
+        let same = self.events.get(&name(identity))?;
+        same.all()
+            .iter()
+            .find(|event| event.identity == *identity)
+            .cloned()
     }
 
-    /// The contents that came under the sender's identity, up to two: more make no difference.
-    fn contents(&self, identity: &Identity) -> usize {
-        let least = Identity {
-            hash: Token::None,
-            part: 0,
-            ..identity.clone()
-        };
-        let mut hashes: Vec<&Token> = Vec::new();
-        for ByIdentity(event) in self.events.range::<Identity, _>(&least..) {
-            if event.identity.key != identity.key
-                || event.identity.site != identity.site
-                || hashes.len() > 1
-            {
-                break;
+    /// Whether another message with the same identity is there. The event itself must not be.
+    fn insert(&mut self, event: &Arc<Event>) -> bool {
+        self.len += 1;
+        match self.events.entry(name(&event.identity)) {
+            Entry::Vacant(free) => {
+                free.insert(Same::One(event.clone()));
+                false
             }
-            if !hashes.contains(&&event.identity.hash) {
-                hashes.push(&event.identity.hash);
+            Entry::Occupied(mut taken) => {
+                let before = taken.get().contradicts();
+                taken.get_mut().push(event);
+                let after = taken.get().contradicts();
+                self.conflicts += u64::from(after && !before);
+                after
             }
         }
-        hashes.len()
-    }
-
-    /// Whether another message with the same identity is there.
-    pub(crate) fn insert(&mut self, event: &Arc<Event>) -> bool {
-        let before = self.contents(&event.identity);
-        self.events.replace(ByIdentity(event.clone()));
-        if before == 0 {
-            return false;
-        }
-        let after = self.contents(&event.identity);
-        self.conflicts += u64::from(before < 2 && after > 1);
-        after > 1
     }
 
     pub(crate) fn remove(&mut self, event: &Event) {
-        let before = self.contents(&event.identity);
-        self.events.remove(&event.identity);
-        if before > 1 && self.contents(&event.identity) < 2 {
-            self.conflicts = self.conflicts.saturating_sub(1);
+        let Entry::Occupied(mut taken) = self.events.entry(name(&event.identity)) else {
+            return;
+        };
+        self.len = self.len.saturating_sub(1);
+        let before = taken.get().contradicts();
+        let empty = taken.get_mut().remove(&event.identity);
+        let after = !empty && taken.get().contradicts();
+        self.conflicts = self.conflicts.saturating_sub(u64::from(before && !after));
+        if empty {
+            taken.remove();
         }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Event>> {
-        self.events.iter().map(|seen| &seen.0)
     }
 }
 
@@ -227,6 +230,7 @@ impl Ledger {
         if event.condition.is_some() {
             self.board
                 .take_condition(&self.rules, &At::of(event), touched);
+            self.board.refresh();
             return;
         }
         let Some(group) = self

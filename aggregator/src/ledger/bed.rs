@@ -17,7 +17,7 @@ use super::visit::{Effect, Slot, What, remark};
 /// Something that happened to the bed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Point {
-    Visit(Effect),
+    Visit(Arc<Effect>),
     Condition(Condition),
 }
 

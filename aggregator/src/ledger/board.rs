@@ -51,13 +51,18 @@ impl Board {
 
     /// Applies what changed, and says which rows that touches.
     pub(crate) fn change(&mut self, rules: &Rules, change: Change, touched: &mut Touched) {
+        self.change_many(rules, change, touched);
+        self.refresh();
+    }
+
+    /// One of many changes: `refresh` is left to the caller.
+    pub(crate) fn change_many(&mut self, rules: &Rules, change: Change, touched: &mut Touched) {
         for effect in change.removed.iter().rev() {
             self.take(rules, effect, touched);
         }
         for effect in change.added {
             self.put(rules, effect, touched);
         }
-        self.refresh();
     }
 
     pub(crate) fn refresh(&mut self) {
@@ -68,7 +73,7 @@ impl Board {
         }
     }
 
-    fn put(&mut self, rules: &Rules, effect: Effect, touched: &mut Touched) {
+    fn put(&mut self, rules: &Rules, effect: Arc<Effect>, touched: &mut Touched) {
         self.touch(rules, &effect, touched);
         match &effect.what {
             What::Open { slot, place } => {
@@ -166,12 +171,13 @@ impl Board {
         bed.refresh();
     }
 
+    /// `refresh` is left to the caller.
     pub(crate) fn take_condition(&mut self, rules: &Rules, at: &At, touched: &mut Touched) {
         let name = at.event.about.clone();
         self.touch_bed(rules, &name, touched);
         let bed = self.bed(rules, &name);
         bed.take(at, 0);
-        bed.refresh();
+        self.stale.insert(name);
     }
 
     /// What was pending at a moment, with the time at which it was opened.

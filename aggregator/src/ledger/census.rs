@@ -10,7 +10,7 @@ use wardline_model::api::{BedRow, DepartmentRow, DeviceRow};
 use wardline_model::capacity::BedStatus;
 use wardline_model::time::rfc3339;
 
-use super::bed::{Bed, BedState};
+use super::bed::{Bed, BedState, Point};
 use super::board::department;
 use super::outcome::Touched;
 use super::visit::{Slot, remark};
@@ -20,9 +20,17 @@ impl Ledger {
     /// What was known at a moment: the facts that an agent had received by then, folded anew.
     pub fn known(&self, known_ms: i64) -> Self {
         let mut then = Self::new(self.rules.beds.clone(), self.rules.policy.clone());
-        let mut events: Vec<_> = self
-            .seen
-            .iter()
+        let of_visits = self
+            .groups
+            .values()
+            .flat_map(|group| &group.items)
+            .map(|item| &item.event);
+        let of_beds = self.board.beds.values().flat_map(|bed| &bed.points);
+        let of_beds = of_beds.filter_map(|((at, _), point)| {
+            matches!(point, Point::Condition(_)).then_some(&at.event)
+        });
+        let mut events: Vec<_> = of_visits
+            .chain(of_beds)
             .filter(|event| event.received_ms <= known_ms)
             .collect();
         // In order, so that almost every event is one step.

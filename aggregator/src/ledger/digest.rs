@@ -4,10 +4,12 @@
 //! It is a comparison of two honest computations, not a defence against a forger.
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
 use super::event::At;
+use super::group::Group;
 use super::visit::{Effect, Slot, What};
 
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
@@ -42,10 +44,13 @@ impl Ledger {
     }
 
     fn canonical(&self, out: &mut impl Write) -> fmt::Result {
-        for (name, group) in &self.group_of {
-            if let Some(group) = self.groups.get(group) {
-                self.visit_text(out, name, group)?;
-            }
+        let groups = self.groups.values();
+        let mut visits: Vec<(&Arc<str>, &Group)> = groups
+            .flat_map(|group| group.names.iter().map(move |name| (name, group)))
+            .collect();
+        visits.sort_by(|a, b| a.0.cmp(b.0));
+        for (name, group) in visits {
+            visit_text(out, name, group)?;
         }
         for (name, bed) in self.board.beds.iter().filter(|(_, bed)| bed.exists()) {
             writeln!(
@@ -89,41 +94,36 @@ impl Ledger {
         }
         Ok(())
     }
+}
 
-    fn visit_text(
-        &self,
-        out: &mut impl Write,
-        name: &str,
-        group: &super::group::Group,
-    ) -> fmt::Result {
-        let Some(state) = group.state(name) else {
-            return Ok(());
-        };
-        write!(
-            out,
-            "visit {name} {} away={}",
-            state.status.as_str(),
-            state.away
-        )?;
-        for held in &state.held {
-            write!(out, " in {}@{}", held.bed, Moment(&held.arrived))?;
-        }
-        writeln!(out)?;
-        for (i, item) in group.items.iter().enumerate() {
-            if *item.event.about != *name {
-                continue;
-            }
-            let waits = group.verdict.waiting.contains(&i);
-            let out_by = group.verdict.is_out(i);
-            writeln!(
-                out,
-                " {} {} out={out_by} waits={waits}",
-                Moment(&At::of(&item.event)),
-                item.event.event_type
-            )?;
-        }
-        Ok(())
+fn visit_text(out: &mut impl Write, name: &str, group: &Group) -> fmt::Result {
+    let Some(state) = group.state(name) else {
+        return Ok(());
+    };
+    write!(
+        out,
+        "visit {name} {} away={}",
+        state.status.as_str(),
+        state.away
+    )?;
+    for held in &state.held {
+        write!(out, " in {}@{}", held.bed, Moment(&held.arrived))?;
     }
+    writeln!(out)?;
+    for (i, item) in group.items.iter().enumerate() {
+        if *item.event.about != *name {
+            continue;
+        }
+        let waits = group.verdict.waiting.contains(&i);
+        let out_by = group.verdict.is_out(i);
+        writeln!(
+            out,
+            " {} {} out={out_by} waits={waits}",
+            Moment(&At::of(&item.event)),
+            item.event.event_type
+        )?;
+    }
+    Ok(())
 }
 
 struct Moment<'a>(&'a At);

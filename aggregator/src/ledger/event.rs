@@ -5,7 +5,7 @@
 //! is why neither arrival nor repetition can change a state.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use super::fact::{Condition, Fact, Place, Subject, storage_key};
 use super::kind::Kind;
 use super::natural::natural;
 
-/// Shares equal texts.
+/// Shares equal texts. Only looked up; no order of it reaches a result.
 #[derive(Default)]
-pub(crate) struct Names(BTreeSet<Arc<str>>);
+pub(crate) struct Names(HashSet<Arc<str>>);
 
 impl Names {
     pub(crate) fn shared(&mut self, name: &str) -> Arc<str> {
@@ -42,26 +42,30 @@ pub(crate) struct Numbered {
 
 impl Numbered {
     fn new(text: &str, names: &mut Names) -> Self {
-        if let Some((prefix, tail)) = text.rsplit_once('/') {
+        let split = text.rsplit_once('/').and_then(|(prefix, tail)| {
             let (number, part) = match tail.split_once('.') {
-                Some((number, part)) => (number.parse().ok(), part.parse().ok().map(Some)),
-                None => (tail.parse().ok(), Some(None)),
+                Some((number, part)) => (number, Some(canonical(part)?.try_into().ok()?)),
+                None => (tail, None),
             };
-            if let (Some(number), Some(part)) = (number, part) {
-                let candidate = Self {
-                    prefix: names.shared(prefix),
-                    number: Some((number, part)),
-                };
-                if candidate.to_string() == text {
-                    return candidate;
-                }
-            }
-        }
-        Self {
-            prefix: text.into(),
-            number: None,
+            Some((prefix, (canonical(number)?, part)))
+        });
+        match split {
+            Some((prefix, number)) => Self {
+                prefix: names.shared(prefix),
+                number: Some(number),
+            },
+            None => Self {
+                prefix: text.into(),
+                number: None,
+            },
         }
     }
+}
+
+/// A number that gives the same text back.
+fn canonical(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| plain)
 }
 
 impl fmt::Display for Numbered {
@@ -76,7 +80,7 @@ impl fmt::Display for Numbered {
 }
 
 /// A hash as it stands in a header: hexadecimal up to 16 bytes as a number, anything else as text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Token {
     None,
     Hex(u128, u8),

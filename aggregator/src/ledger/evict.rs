@@ -144,7 +144,7 @@ impl Ledger {
             self.groups.remove(&id);
         }
         self.board
-            .change(&self.rules, change, &mut Touched::default());
+            .change_many(&self.rules, change, &mut Touched::default());
     }
 
     /// Whether a visit that left a bed without a departure is why somebody else's departure did not empty it.

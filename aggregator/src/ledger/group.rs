@@ -31,8 +31,8 @@ pub(crate) struct Group {
 /// What a change of a group does to the beds: first `removed` from the last one on, then `added`.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
-    pub(crate) removed: Vec<Effect>,
-    pub(crate) added: Vec<Effect>,
+    pub(crate) removed: Vec<Arc<Effect>>,
+    pub(crate) added: Vec<Arc<Effect>>,
 }
 
 /// Folds events and what cancels do, in order; `until` leaves out what cancels do from there on.
@@ -120,7 +120,7 @@ impl Group {
     }
 
     /// Takes all events of another group in; the other one's effects are void then.
-    pub(crate) fn absorb(&mut self, other: Self) -> Vec<Effect> {
+    pub(crate) fn absorb(&mut self, other: Self) -> Vec<Arc<Effect>> {
         for item in &other.items {
             self.place(&item.event);
         }

@@ -26,7 +26,7 @@ mod policy;
 mod tests;
 mod visit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use bedlist::{BedList, BedListError, ListedBed};
@@ -66,8 +66,8 @@ pub struct Ledger {
     rules: Rules,
     names: Names,
     groups: BTreeMap<u64, Group>,
-    /// Which group a visit is in.
-    group_of: BTreeMap<Arc<str>, u64>,
+    /// Which group a visit is in. Only looked up; no order of it reaches a result.
+    group_of: HashMap<Arc<str>, u64>,
     next_group: u64,
     seen: Seen,
     board: Board,
@@ -85,7 +85,7 @@ impl Ledger {
             rules,
             names: Names::default(),
             groups: BTreeMap::new(),
-            group_of: BTreeMap::new(),
+            group_of: HashMap::new(),
             next_group: 0,
             seen: Seen::default(),
             devices: BTreeMap::new(),

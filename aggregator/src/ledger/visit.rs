@@ -182,7 +182,7 @@ pub(crate) struct Fold {
     /// Which member stands for each member now.
     stands: Vec<usize>,
     pub(crate) states: Vec<VisitState>,
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) effects: Vec<Arc<Effect>>,
 }
 
 impl Fold {
@@ -458,19 +458,23 @@ impl Fold {
     }
 
     fn emit(&mut self, at: &At, bed: Option<Arc<str>>, m: usize, what: What) -> u32 {
+        let visit = self.names.get(m).cloned().unwrap_or_default();
+        self.emit_as(at, bed, visit, what)
+    }
+
+    fn emit_as(&mut self, at: &At, bed: Option<Arc<str>>, visit: Arc<str>, what: What) -> u32 {
         let n = match self.effects.last() {
             Some(last) if last.at == *at => last.n + 1,
             _ => 0,
         };
-        if let Some(visit) = self.names.get(m).cloned() {
-            self.effects.push(Effect {
-                at: at.clone(),
-                n,
-                bed,
-                visit,
-                what,
-            });
-        }
+        let at = at.clone();
+        self.effects.push(Arc::new(Effect {
+            at,
+            n,
+            bed,
+            visit,
+            what,
+        }));
         n
     }
 
@@ -523,11 +527,7 @@ impl Fold {
                 .is_some_and(|state| state.holds(&held.bed));
             if both {
                 // Two numbers for one patient in one bed: one occupant, not two.
-                let visit = from.clone();
-                self.emit(at, Some(held.bed.clone()), m, What::Vacate);
-                if let Some(last) = self.effects.last_mut() {
-                    last.visit = visit;
-                }
+                self.emit_as(at, Some(held.bed.clone()), from.clone(), What::Vacate);
             } else {
                 self.emit(
                     at,
