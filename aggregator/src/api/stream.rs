@@ -63,13 +63,29 @@ async fn next(mut client: Client) -> Option<(Result<Event, Infallible>, Client)>
         return Some((Ok(resync()), client));
     }
     let stop = client.api.stop.clone();
-    let change = tokio::select! {
-        change = client.changes.recv() => change,
-        () = stop.stopped() => return None,
+    let message = tokio::select! {
+        message = message(&mut client.changes) => message,
+        () = stop.stopped() => None,
     };
-    match change {
-        Ok(change) => Some((Ok(event(&change)), client)),
-        Err(RecvError::Lagged(_)) => Some((Ok(resync()), client)),
+    let event = match message? {
+        Message::Change(change) => event(&change),
+        Message::Resync => resync(),
+    };
+    Some((Ok(event), client))
+}
+
+/// What a client is told next.
+#[derive(Debug, PartialEq)]
+enum Message {
+    Change(Change),
+    /// It missed some: it has to ask for everything.
+    Resync,
+}
+
+async fn message(changes: &mut Receiver<Change>) -> Option<Message> {
+    match changes.recv().await {
+        Ok(change) => Some(Message::Change(change)),
+        Err(RecvError::Lagged(_)) => Some(Message::Resync),
         Err(RecvError::Closed) => None,
     }
 }
@@ -86,4 +102,34 @@ fn event(change: &Change) -> Event {
     };
     let json = serde_json::to_string(change).unwrap_or_default();
     Event::default().event(name).data(json)
+}
+
+#[cfg(test)]
+mod tests {
+    use wardline_model::api::DepartmentRow;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn p7_a_client_that_lags_is_told_to_ask_again_and_goes_on_from_there() {
+        let (sender, mut receiver) = tokio::sync::broadcast::channel(2);
+        let change = |name: &str| {
+            Change::Department(DepartmentRow {
+                department: name.to_owned(),
+                ..DepartmentRow::default()
+            })
+        };
+        for name in ["A", "B", "C"] {
+            sender.send(change(name)).unwrap();
+        }
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            told.push(message(&mut receiver).await.unwrap());
+        }
+        let rest = ["B", "C"].map(|name| Message::Change(change(name)));
+        assert_eq!(told[0], Message::Resync);
+        assert_eq!(told[1..], rest);
+        drop(sender);
+        assert_eq!(message(&mut receiver).await, None);
+    }
 }
