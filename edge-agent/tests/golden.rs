@@ -44,7 +44,7 @@ fn s13_a_store_written_today_reads_as_the_golden_one_does() {
         .blocking_recv()
         .unwrap()
         .unwrap();
-    store.free(set(&[(1, 2)]));
+    store.free(store.held().incarnation, set(&[(1, 2)]));
     until("freed", || store.held().oldest == 3);
     store.close();
     check(&path);

@@ -351,6 +351,88 @@ async fn p7_at_the_quota_hl7_gets_ar_and_mqtt_3_is_closed_without_an_ack() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p7_at_the_quota_mqtt_5_is_told_quota_exceeded_and_stays_connected() {
+    use rumqttc::v5::mqttbytes::{QoS as QoS5, v5::PubAckReason};
+    use rumqttc::v5::{AsyncClient as Client5, Event as Event5, Incoming, MqttOptions as Options5};
+    let dir = tempfile::tempdir().unwrap();
+    let (running, mqtt, _) = agent(dir.path(), &[("agent.buffer.quota", "1MiB")]).await;
+    let (client, mut events) =
+        Client5::new(Options5::new("d5", mqtt.ip().to_string(), mqtt.port()), 10);
+    let (mut stored, mut refused) = (0u64, 0);
+    let mut seed = 0;
+    client
+        .publish("a/b", QoS5::AtLeastOnce, false, common::noise(0).repeat(4))
+        .await
+        .unwrap();
+    while refused < 3 {
+        let event = timeout(Duration::from_secs(20), events.poll())
+            .await
+            .unwrap()
+            .unwrap();
+        let Event5::Incoming(Incoming::PubAck(ack)) = event else {
+            continue;
+        };
+        match ack.reason {
+            PubAckReason::Success => stored += 1,
+            PubAckReason::QuotaExceeded => refused += 1,
+            other => panic!("{other:?}"),
+        }
+        seed += 1;
+        client
+            .publish(
+                "a/b",
+                QoS5::AtLeastOnce,
+                false,
+                common::noise(seed).repeat(4),
+            )
+            .await
+            .unwrap();
+    }
+    drop((client, events));
+    running.stop().await.unwrap();
+    let store = store_of(dir.path());
+    let messages = texts(&store).iter().filter(|t| t.len() == 16_000).count() as u64;
+    assert!(
+        stored > 10 && messages == stored,
+        "{stored} answered, {messages} there"
+    );
+    assert!(store.held().refused >= 3);
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_will_is_an_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let (running, mqtt, _) = agent(dir.path(), &[]).await;
+    let mut options = MqttOptions::new("w", mqtt.ip().to_string(), mqtt.port());
+    options.set_last_will(rumqttc::LastWill::new(
+        "devices/icu/w/state",
+        "gone",
+        QoS::AtLeastOnce,
+        false,
+    ));
+    let (_client, mut events) = AsyncClient::new(options, 10);
+    assert!(matches!(
+        events.poll().await.unwrap(),
+        Event::Incoming(Packet::ConnAck(_))
+    ));
+    drop(events);
+    let socket = status::socket_path(dir.path());
+    timeout(Duration::from_secs(20), async {
+        while status::ask(&socket).await.unwrap().next_seq < 3 {}
+    })
+    .await
+    .unwrap();
+    running.stop().await.unwrap();
+    let store = store_of(dir.path());
+    let (_, event) = all(&store).remove(1);
+    assert!(
+        matches!(&event.body, Body::Mqtt { will: true, topic, .. } if topic == "devices/icu/w/state")
+    );
+    store.close();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_socket_answers_and_goes_with_the_agent() {
     let dir = tempfile::tempdir().unwrap();
     let (running, mqtt, _) = agent(dir.path(), &[("agent.name", "gw-7")]).await;

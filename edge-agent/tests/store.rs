@@ -92,13 +92,13 @@ fn p2_a_receipt_frees_exactly_the_blocks_that_it_covers() {
         )
         .unwrap();
     }
-    store.free(set(&[(1, 4), (8, 10), (11, 12)]));
+    store.free(store.held().incarnation, set(&[(1, 4), (8, 10), (11, 12)]));
     until("freed", || store.held().events == 6);
     assert_eq!(numbers(&store), vec![5, 6, 7, 11, 12, 13]);
     let held = store.held();
     assert_eq!((held.oldest, held.next_seq), (5, 14));
     assert_eq!(store.audit().unwrap(), (held.events, held.bytes));
-    store.free(set(&[(1, 3)]));
+    store.free(store.held().incarnation, set(&[(1, 3)]));
     append(&store, &["later"]).unwrap();
     assert_eq!(
         numbers(&store),
@@ -119,7 +119,7 @@ fn s3_numbers_are_never_given_twice_even_when_everything_was_freed() {
         let held = store.held();
         assert!(held.next_seq > next, "round {round}");
         next = held.next_seq;
-        store.free(set(&[(1, next - 1)]));
+        store.free(store.held().incarnation, set(&[(1, next - 1)]));
         until("freed", || store.held().events == 0);
         assert_eq!((store.held().oldest, store.held().bytes), (next, 0));
         store.close();
@@ -136,7 +136,10 @@ fn s6_more_blocks_than_one_commit_frees_go_with_the_next_ones() {
     while store.held().next_seq < wanted {
         append(&store, &["x"]).unwrap();
     }
-    store.free(set(&[(1, store.held().next_seq - 1)]));
+    store.free(
+        store.held().incarnation,
+        set(&[(1, store.held().next_seq - 1)]),
+    );
     until("all freed", || store.held().events == 0);
     assert_eq!(store.audit().unwrap(), (0, 0));
     store.close();
@@ -377,7 +380,7 @@ fn p7_at_the_quota_events_are_refused_counted_and_told_once_there_is_room() {
         file <= (2 << 20) + (2 << 20) / 4 + (1 << 20),
         "{file} bytes on disk"
     );
-    store.free(set(&[(1, held.next_seq / 2)]));
+    store.free(store.held().incarnation, set(&[(1, held.next_seq / 2)]));
     until("room", || store.held().events < stored / 2 + 5);
     until("told", || store.held().next_seq > held.next_seq);
     append(&store, &["after"]).unwrap();
@@ -424,14 +427,20 @@ fn p7_a_drained_backlog_does_not_keep_its_disk() {
     for _ in 0..20 {
         append(&store, &[&big]).unwrap();
     }
-    store.free(set(&[(1, store.held().next_seq - 1)]));
+    store.free(
+        store.held().incarnation,
+        set(&[(1, store.held().next_seq - 1)]),
+    );
     until("freed", || store.held().events == 0);
     let before = std::fs::metadata(&path).unwrap().len();
     for _ in 0..5 {
         for _ in 0..20 {
             append(&store, &[&big]).unwrap();
         }
-        store.free(set(&[(1, store.held().next_seq - 1)]));
+        store.free(
+            store.held().incarnation,
+            set(&[(1, store.held().next_seq - 1)]),
+        );
         until("freed", || store.held().events == 0);
     }
     let after = std::fs::metadata(&path).unwrap().len();

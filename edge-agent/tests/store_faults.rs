@@ -114,7 +114,7 @@ fn s7_a_full_disk_refuses_keeps_frees_and_works_again() {
         assert_eq!(numbers(&store).len() as u64, acked + 1);
         assert_eq!(append(&store, &["still full"]), Err(Refusal::Failed));
         let next = store.held().next_seq;
-        store.free(set(&[(1, next - 1)]));
+        store.free(store.held().incarnation, set(&[(1, next - 1)]));
         until("freed although the disk is full", || {
             store.held().events == 0
         });
@@ -147,5 +147,29 @@ fn s3_after_a_failed_commit_numbers_are_read_again_from_disk() {
         store.audit().unwrap(),
         (store.held().events, store.held().bytes)
     );
+    store.close();
+}
+
+#[test]
+fn s8_a_store_that_is_damaged_while_it_is_open_is_set_aside_and_taken_anew() {
+    let faults = Faults::new();
+    let store = open(&faults);
+    append(&store, &["lost"]).unwrap();
+    let before = store.held();
+    faults.scramble.store(true, Ordering::SeqCst);
+    faults.fail_sync.store(true, Ordering::SeqCst);
+    assert!(append(&store, &["refused"]).is_err());
+    faults.fail_sync.store(false, Ordering::SeqCst);
+    // Receipts for the old life are about other events, even when they arrive now.
+    store.free(before.incarnation, set(&[(1, 2)]));
+    until("taken again", || append(&store, &["again"]).is_ok());
+    let held = store.held();
+    assert_ne!(held.incarnation, before.incarnation);
+    let told = texts(&store);
+    assert_eq!(told.first().map(String::as_str), Some("incarnation-start"));
+    assert!(told.contains(&"again".to_owned()) && !told.contains(&"lost".to_owned()));
+    store.free(before.incarnation, set(&[(1, 3)]));
+    append(&store, &["last"]).unwrap();
+    assert_eq!(store.held().oldest, 1);
     store.close();
 }

@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use wardline_model::ledger::LedgerRecord;
+use wardline_model::ledger::{IncarnationReason, LedgerRecord};
 use wardline_model::{Body, Class, Event, RangeSet};
 
 use super::commit::{self, Done, Writes};
-use super::queue::{Append, AppendAnswer, Command, Taken};
+use super::queue::{Append, AppendAnswer, Command, Covered, Taken};
 use super::tables::Books;
 use super::{Held, Refusal, Shared, open};
 use crate::buffer::gate::Gate;
 use crate::buffer::pack::cost;
 use crate::clock::Clock;
 use crate::limits::{
-    COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, FREE_DELAY_MS, IDLE_TICK_MS, QOS2_IDS_MAX,
-    REOPEN_PAUSE_MS,
+    COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, FREE_DELAY_MS, HOUSEKEEPING_MS, IDLE_TICK_MS,
+    QOS2_IDS_MAX, REOPEN_PAUSE_MS,
 };
 
 pub(super) struct Committer {
@@ -32,10 +32,12 @@ pub(super) struct Committer {
     pub qos2_ids: u64,
     /// Not before this: the next attempt to open the store again.
     pub retry_at: Option<Instant>,
+    /// The file contradicts itself: it is set aside as soon as the disk lets us.
+    pub damaged: Option<String>,
     /// The reserve was given to the store: nothing is taken in until it is back.
-    pub(super) reserve_lent: bool,
-    /// File size at the last compaction: it is not tried again until the file grew.
-    pub compacted_at: u64,
+    pub reserve_lent: bool,
+    /// When housekeeping was last done.
+    pub housekept: Instant,
 }
 
 /// Who waits for the commit.
@@ -56,6 +58,9 @@ impl Committer {
                 self.idle();
             } else {
                 self.round(taken);
+            }
+            if self.housekept.elapsed() >= Duration::from_millis(HOUSEKEEPING_MS) {
+                self.housekeep();
             }
             if closed {
                 break;
@@ -90,7 +95,8 @@ impl Committer {
         self.gate.pending().is_some() && !self.gate.is_full()
     }
 
-    fn round(&mut self, taken: Taken) {
+    fn round(&mut self, mut taken: Taken) {
+        self.heal(&taken.commands);
         if let Err(refusal) = self.make_ready() {
             self.refuse_all(taken.commands, refusal);
             if let Some(covered) = taken.receipt {
@@ -100,6 +106,11 @@ impl Committer {
             }
             return;
         }
+        // A receipt for another life of the store is about other events.
+        let incarnation = self.books.incarnation;
+        taken.receipt = taken
+            .receipt
+            .filter(|covered| covered.incarnation == incarnation);
         let mut waiting = Waiting::default();
         let commands = self.without_reserve(taken.commands, taken.receipt.is_some());
         let record = match self.reserve_lent {
@@ -111,12 +122,14 @@ impl Committer {
         }
         let writes = self.decide(commands, record, &mut waiting);
         let refused = std::mem::take(&mut waiting.refused);
-        match self.commit(writes, taken.receipt.as_ref()) {
+        match self.commit(writes, taken.receipt.as_ref().map(|c| &c.numbers)) {
             Ok(done) => {
                 if done.more_to_free
                     && let Some(covered) = taken.receipt
                 {
-                    self.shared.queue.receipt(covered, true);
+                    self.shared
+                        .queue
+                        .receipt(covered.incarnation, covered.numbers, true);
                 }
                 self.adopt(done);
                 self.publish();
@@ -212,6 +225,8 @@ impl Committer {
                     waiting.others.push(answer);
                 }
                 Command::SetAside { first } => writes.set_aside.push(first),
+                // Worked off before the commit.
+                Command::Damaged { .. } => {}
             }
         }
         writes
@@ -253,8 +268,11 @@ impl Committer {
         }
     }
 
-    fn fail(&mut self, error: &crate::Error, waiting: Waiting, covered: Option<RangeSet>) {
+    fn fail(&mut self, error: &crate::Error, waiting: Waiting, covered: Option<Covered>) {
         tracing::error!(%error, waiting = waiting.appends.len(), "commit failed: what waited is refused, the store is opened again");
+        if let crate::Error::StoreDamaged { why, .. } = error {
+            self.damaged = Some(why.clone());
+        }
         self.shared.close_database();
         self.shared.disk.lend_reserve();
         self.reserve_lent = true;
@@ -293,8 +311,22 @@ impl Committer {
                 Command::Release { answer, .. } | Command::Clear { answer, .. } => {
                     answer.send(false).ok();
                 }
-                Command::SetAside { .. } => {}
+                Command::SetAside { .. } | Command::Damaged { .. } => {}
             }
+        }
+    }
+
+    /// A reader met damage that no opening shows.
+    fn heal(&mut self, commands: &[Command]) {
+        let ours = |command: &Command| match command {
+            Command::Damaged { incarnation, why } if *incarnation == self.books.incarnation => {
+                Some(why.clone())
+            }
+            _ => None,
+        };
+        if let Some(why) = commands.iter().find_map(ours) {
+            self.damaged = Some(why);
+            self.shared.close_database();
         }
     }
 
@@ -306,25 +338,48 @@ impl Committer {
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
             return Err(Refusal::Failed);
         }
-        match open::reopen(self.shared.disk.as_ref(), self.books.incarnation) {
-            Ok((opened, oldest)) => {
-                tracing::warn!(next_seq = opened.books.next_seq, "the store is open again");
-                self.books = opened.books;
-                self.oldest = oldest;
-                self.qos2_ids = opened.qos2_ids;
-                self.shared.put_database(opened.database);
+        match self.open_again() {
+            Ok(()) => {
+                tracing::warn!(next_seq = self.books.next_seq, "the store is open again");
                 self.retry_at = None;
                 Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, "the store cannot be opened again yet: everything is refused");
-                if matches!(error, crate::Error::StoreDamaged { .. }) {
-                    self.shared.broken(&error);
-                }
                 self.retry_at = Some(Instant::now() + Duration::from_millis(REOPEN_PAUSE_MS));
                 Err(Refusal::Failed)
             }
         }
+    }
+
+    /// The same life if the file can be read, a new one if it contradicts itself.
+    fn open_again(&mut self) -> Result<(), crate::Error> {
+        let disk = self.shared.disk.as_ref();
+        if let Some(why) = self.damaged.take() {
+            open::set_aside(disk, &why)?;
+        }
+        let (opened, oldest) = match open::reopen(disk, self.books.incarnation) {
+            Ok(Some(same)) => same,
+            Ok(None) => {
+                let reason = IncarnationReason::DamagedStore;
+                let opened = open::begin(disk, self.clock.stamp(), reason)?;
+                let oldest = opened.oldest(&disk.describe())?;
+                (opened, oldest)
+            }
+            Err(error) => {
+                if let crate::Error::StoreDamaged { why, .. } = &error {
+                    self.damaged = Some(why.clone());
+                }
+                return Err(error);
+            }
+        };
+        self.books = opened.books;
+        self.oldest = oldest;
+        self.qos2_ids = opened.qos2_ids;
+        // Before anybody can read: what is read belongs to the incarnation that is published.
+        self.publish();
+        self.shared.put_database(opened.database);
+        Ok(())
     }
 
     fn publish(&mut self) {
@@ -341,25 +396,29 @@ impl Committer {
         });
     }
 
-    /// An idle moment: give the disk back what a drained backlog left behind.
     fn idle(&mut self) {
-        if self.make_ready().is_err() {
+        if self.make_ready().is_ok() && self.has_to_tell() {
+            self.round(Taken::nothing());
+        }
+    }
+
+    /// Gives the disk back what a drained backlog left behind.
+    fn housekeep(&mut self) {
+        self.housekept = Instant::now();
+        let file = self.shared.disk.used_bytes();
+        let mostly_empty = file > COMPACT_FILE_BYTES_MIN && file / COMPACT_RATIO > self.books.bytes;
+        if !mostly_empty || !self.shared.is_open() {
             return;
         }
-        if self.has_to_tell() {
-            return self.round(Taken::nothing());
-        }
-        let file = self.shared.disk.used_bytes();
-        let mostly_empty = file > COMPACT_FILE_BYTES_MIN
-            && file / COMPACT_RATIO > self.books.bytes
-            && file > self.compacted_at.saturating_add(COMPACT_FILE_BYTES_MIN);
-        if mostly_empty {
-            match self.shared.compact() {
-                Ok(()) => self.compacted_at = self.shared.disk.used_bytes(),
-                Err(error) => {
-                    tracing::warn!(%error, "the store could not be compacted; it works on");
-                    self.shared.close_database();
-                }
+        match self.shared.compact() {
+            Ok(()) => tracing::info!(
+                before = file,
+                after = self.shared.disk.used_bytes(),
+                "the store was compacted"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "the store could not be compacted: it is opened again");
+                self.shared.close_database();
             }
         }
     }

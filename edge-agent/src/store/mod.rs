@@ -10,15 +10,14 @@ pub mod format;
 mod open;
 mod queue;
 mod read;
+mod shared;
 mod tables;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::{oneshot, watch};
 use wardline_model::{Event, Incarnation, RangeSet, block};
 
@@ -29,6 +28,7 @@ use committer::Committer;
 pub use disk::{Disk, FileDisk, builder};
 use queue::{Append, Command, Queue};
 pub use read::Run;
+use shared::Shared;
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -64,92 +64,23 @@ pub struct StoreConfig {
     pub linger: Duration,
 }
 
-pub(crate) struct Shared {
-    pub(crate) disk: Box<dyn Disk>,
-    /// `None` between a failed commit and the next opening.
-    database: RwLock<Option<Database>>,
-    pub(crate) held: watch::Sender<Held>,
-    queue: Queue,
-    foreign_refusals: AtomicU64,
-    broken: watch::Sender<Option<String>>,
-}
-
-impl Shared {
-    /// A database error says what was tried; the caller decides whether to close.
-    pub(crate) fn with_database<T>(
-        &self,
-        doing: &'static str,
-        use_it: impl FnOnce(&Database) -> Result<T, redb::Error>,
-    ) -> Result<T, Error> {
-        let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = guard.as_ref().ok_or_else(|| Error::StoreClosed {
-            place: self.disk.describe(),
-        })?;
-        // The database asserts what it believes about its own file, and a damaged file can break such a belief.
-        match catch_unwind(AssertUnwindSafe(|| use_it(database))) {
-            Ok(result) => result.map_err(|e| Error::store(&self.disk.describe(), doing, e)),
-            Err(_) => Err(Error::StoreDamaged {
-                place: self.disk.describe(),
-                why: format!("its structure contradicts itself (trying to {doing})"),
-            }),
-        }
-    }
-
-    /// Only a new start helps: it sets the file aside and begins a new incarnation.
-    pub(crate) fn broken(&self, error: &Error) {
-        self.broken.send_replace(Some(error.to_string()));
-    }
-
-    pub(crate) fn is_open(&self) -> bool {
-        self.database
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
-    }
-
-    pub(crate) fn put_database(&self, database: Database) {
-        *self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(database);
-    }
-
-    pub(crate) fn close_database(&self) {
-        *self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    pub(crate) fn compact(&self) -> Result<(), Error> {
-        let mut guard = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        match guard.as_mut() {
-            None => Ok(()),
-            Some(database) => match catch_unwind(AssertUnwindSafe(|| database.compact())) {
-                Ok(done) => done
-                    .map(|_| ())
-                    .map_err(|e| Error::store(&self.disk.describe(), "compact it", e)),
-                Err(_) => Err(Error::StoreDamaged {
-                    place: self.disk.describe(),
-                    why: "its structure contradicts itself (trying to compact it)".to_owned(),
-                }),
-            },
-        }
-    }
-
-    pub(crate) fn take_foreign_refusals(&self) -> u64 {
-        self.foreign_refusals.swap(0, Ordering::Relaxed)
-    }
-}
-
 /// The store, as its users see it. Cloning gives another handle to the same store.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    owner: Arc<Owner>,
+}
+
+/// Lives as long as any handle: a store that everybody forgot commits what it has and lets go of its file.
+struct Owner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
 }
 
 impl Store {
@@ -177,14 +108,12 @@ impl Store {
             full: false,
             last_event_ms: opened.books.last_event_ms,
         };
-        let shared = Arc::new(Shared {
-            disk: Box::new(disk),
-            database: RwLock::new(Some(opened.database)),
-            held: watch::Sender::new(held),
-            queue: Queue::new(config.linger),
-            foreign_refusals: AtomicU64::new(0),
-            broken: watch::Sender::new(None),
-        });
+        let shared = Arc::new(Shared::new(
+            Box::new(disk),
+            opened.database,
+            held,
+            Queue::new(config.linger),
+        ));
         let reserve = shared.disk.keep_reserve();
         if let Err(error) = &reserve {
             tracing::error!(%error, store = %place, "the disk is full: events are refused until there is room");
@@ -198,7 +127,8 @@ impl Store {
             qos2_ids: opened.qos2_ids,
             retry_at: None,
             reserve_lent: reserve.is_err(),
-            compacted_at: 0,
+            damaged: None,
+            housekept: Instant::now(),
         };
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
@@ -208,9 +138,13 @@ impl Store {
                 path: place,
                 source,
             })?;
+        let owner = Owner {
+            shared: Arc::clone(&shared),
+            thread: Mutex::new(Some(thread)),
+        };
         Ok(Self {
             shared,
-            thread: Arc::new(Mutex::new(Some(thread))),
+            owner: Arc::new(owner),
         })
     }
 
@@ -262,16 +196,15 @@ impl Store {
         receiver
     }
 
-    /// Frees what a checked receipt covers, with the next commit or a little later.
-    pub fn free(&self, covered: RangeSet) {
-        self.shared.queue.receipt(covered, false);
+    /// Frees what a checked receipt covers, with the next commit or a little later; nothing when the store begins
+    /// another incarnation before that.
+    pub fn free(&self, incarnation: Incarnation, covered: RangeSet) {
+        self.shared.queue.receipt(incarnation, covered, false);
     }
 
     /// Counts events that were refused before they came here.
     pub fn note_refused(&self, count: u64) {
-        self.shared
-            .foreign_refusals
-            .fetch_add(count, Ordering::Relaxed);
+        self.shared.note_refused(count);
     }
 
     pub fn held(&self) -> Held {
@@ -285,10 +218,20 @@ impl Store {
 
     /// The next run of held events within `from..=to`. Blocks; a damaged block is set aside and reported once.
     pub fn read(&self, from: u64, to: u64) -> Result<Option<Run>, Error> {
-        match self
+        let found = self
             .shared
-            .with_database("read it", |database| read::run(database, from, to))?
-        {
+            .with_database("read it", |database| read::run(database, from, to))
+            .inspect_err(|error| {
+                if let Error::StoreDamaged { why, .. } = error {
+                    let (incarnation, why) = (self.held().incarnation, why.clone());
+                    // If the queue is closed the damage is found again after the restart.
+                    self.shared
+                        .queue
+                        .push(Command::Damaged { incarnation, why })
+                        .ok();
+                }
+            })?;
+        match found {
             read::Found::Run(run) => Ok(Some(run)),
             read::Found::Nothing => Ok(None),
             read::Found::Damaged { first, why } => {
@@ -309,24 +252,11 @@ impl Store {
             .with_database("read it", |database| read::unreleased(database, client))
     }
 
-    /// Resolves only when the store can do nothing more until the agent is started anew.
-    pub async fn broken(&self) -> Error {
-        let mut receiver = self.shared.broken.subscribe();
-        // The sender lives as long as this handle, so there is no error to see.
-        let why = match receiver.wait_for(Option::is_some).await {
-            Ok(why) => why.clone().unwrap_or_default(),
-            Err(_) => String::new(),
-        };
-        Error::StoreDamaged {
-            place: self.shared.disk.describe(),
-            why,
-        }
-    }
-
     /// Commits what waits and closes the database. Blocks; a second call does nothing.
     pub fn close(&self) {
         self.shared.queue.close();
         let thread = self
+            .owner
             .thread
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -45,33 +45,42 @@ pub(super) fn open(disk: &dyn Disk, stamp: Stamp) -> Result<Opened, Error> {
     match look(disk) {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => begin(disk, stamp, IncarnationReason::NewStore),
-        Err(Error::StoreDamaged { place, why }) => {
-            let aside = disk.set_aside().map_err(|source| Error::File {
-                what: "cannot set the damaged store aside:",
-                path: place.clone(),
-                source,
-            })?;
-            tracing::error!(store = %place, %why, kept = %aside.display(),
-                "the store is damaged: it is kept under another name and a new incarnation begins; events in it are not sent");
+        Err(Error::StoreDamaged { why, .. }) => {
+            set_aside(disk, &why)?;
             begin(disk, stamp, IncarnationReason::DamagedStore)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Opens again what was open before: a store that is suddenly new or damaged is an error here, not a new life.
-pub(super) fn reopen(disk: &dyn Disk, incarnation: Incarnation) -> Result<(Opened, u64), Error> {
-    let gone = |why: &str| Error::StoreDamaged {
-        place: disk.describe(),
-        why: why.to_owned(),
-    };
+/// Moves a damaged store out of the way and says so.
+pub(super) fn set_aside(disk: &dyn Disk, why: &str) -> Result<(), Error> {
+    let place = disk.describe();
+    let aside = disk.set_aside().map_err(|source| Error::File {
+        what: "cannot set the damaged store aside:",
+        path: place.clone(),
+        source,
+    })?;
+    tracing::error!(store = %place, why, kept = %aside.display(),
+        "the store is damaged: it is kept under another name and a new incarnation begins; events in it are not sent");
+    Ok(())
+}
+
+/// Opens again what was open before. `None`: there is nothing any more, or not yet.
+pub(super) fn reopen(
+    disk: &dyn Disk,
+    incarnation: Incarnation,
+) -> Result<Option<(Opened, u64)>, Error> {
     match look(disk)? {
+        None => Ok(None),
         Some(opened) if opened.books.incarnation == incarnation => {
             let oldest = opened.oldest(&disk.describe())?;
-            Ok((opened, oldest))
+            Ok(Some((opened, oldest)))
         }
-        Some(_) => Err(gone("it belongs to another incarnation now")),
-        None => Err(gone("it is empty now")),
+        Some(_) => Err(Error::StoreDamaged {
+            place: disk.describe(),
+            why: "it belongs to another incarnation now".to_owned(),
+        }),
     }
 }
 
@@ -179,7 +188,11 @@ fn read_books(place: &str, database: &Database) -> Result<Option<(Books, u64)>, 
 }
 
 /// First life of a file: its tables, its random name, and the record that says so, in one transaction.
-fn begin(disk: &dyn Disk, stamp: Stamp, reason: IncarnationReason) -> Result<Opened, Error> {
+pub(super) fn begin(
+    disk: &dyn Disk,
+    stamp: Stamp,
+    reason: IncarnationReason,
+) -> Result<Opened, Error> {
     let place = disk.describe();
     let database = disk.open().map_err(|error| classify(&place, error))?;
     let incarnation = Incarnation(rand::random());

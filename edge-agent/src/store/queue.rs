@@ -9,10 +9,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use wardline_model::{Event, RangeSet};
+use wardline_model::{Event, Incarnation, RangeSet};
 
 use super::Refusal;
 use crate::limits::{COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, FREE_DELAY_MS, QUEUE_RAW_BYTES_MAX};
+
+/// What a receipt covers, and of which life of the store it speaks.
+#[derive(Debug, Clone)]
+pub(super) struct Covered {
+    pub(super) incarnation: Incarnation,
+    pub(super) numbers: RangeSet,
+}
 
 pub(super) type AppendAnswer = oneshot::Sender<Result<(), Refusal>>;
 
@@ -38,6 +45,11 @@ pub(super) enum Command {
     SetAside {
         first: u64,
     },
+    /// A reader found that this incarnation's file contradicts itself.
+    Damaged {
+        incarnation: Incarnation,
+        why: String,
+    },
 }
 
 impl Command {
@@ -45,7 +57,7 @@ impl Command {
         match self {
             Command::Append(append) => append.raw_len,
             Command::Release { ids, .. } => 64 + 2 * ids.len(),
-            Command::Clear { .. } | Command::SetAside { .. } => 64,
+            Command::Clear { .. } | Command::SetAside { .. } | Command::Damaged { .. } => 64,
         }
     }
 }
@@ -61,14 +73,14 @@ struct Inner {
     commands: VecDeque<Queued>,
     bytes: usize,
     /// The newest receipt and when its deletions are due.
-    receipt: Option<(RangeSet, Instant)>,
+    receipt: Option<(Covered, Instant)>,
     closed: bool,
 }
 
 /// What goes into one commit.
 pub(super) struct Taken {
     pub commands: Vec<Command>,
-    pub receipt: Option<RangeSet>,
+    pub receipt: Option<Covered>,
     /// Nothing more will come.
     pub closed: bool,
 }
@@ -125,7 +137,11 @@ impl Queue {
     }
 
     /// The newest receipt replaces an older one: receipts are cumulative.
-    pub(super) fn receipt(&self, covered: RangeSet, at_once: bool) {
+    pub(super) fn receipt(&self, incarnation: Incarnation, numbers: RangeSet, at_once: bool) {
+        let covered = Covered {
+            incarnation,
+            numbers,
+        };
         let mut inner = self.lock();
         let fresh = Instant::now() + Duration::from_millis(if at_once { 0 } else { FREE_DELAY_MS });
         let due = inner
@@ -138,7 +154,7 @@ impl Queue {
     }
 
     /// Puts a receipt back that could not be worked off, unless a newer one came.
-    pub(super) fn receipt_again(&self, covered: RangeSet, wait: Duration) {
+    pub(super) fn receipt_again(&self, covered: Covered, wait: Duration) {
         let mut inner = self.lock();
         if inner.receipt.is_none() {
             inner.receipt = Some((covered, Instant::now() + wait));
@@ -242,17 +258,17 @@ mod tests {
     #[test]
     fn s7_the_newest_receipt_replaces_an_older_one() {
         let queue = Queue::new(Duration::ZERO);
-        queue.receipt([(1, 5)].into_iter().collect(), false);
-        queue.receipt([(1, 9)].into_iter().collect(), false);
+        queue.receipt(Incarnation(1), [(1, 5)].into_iter().collect(), false);
+        queue.receipt(Incarnation(1), [(1, 9)].into_iter().collect(), false);
         assert!(queue.push(clear()).is_ok());
         let taken = queue.take(Duration::from_secs(60));
-        assert_eq!(taken.receipt.and_then(|r| r.last()), Some(9));
-        queue.receipt([(1, 10)].into_iter().collect(), false);
+        assert_eq!(taken.receipt.and_then(|r| r.numbers.last()), Some(9));
+        queue.receipt(Incarnation(1), [(1, 10)].into_iter().collect(), false);
         assert_eq!(
             queue
                 .take(Duration::from_secs(60))
                 .receipt
-                .and_then(|r| r.last()),
+                .and_then(|r| r.numbers.last()),
             Some(10),
             "due without a commit"
         );

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use wardline_model::frame::{FrameHeader, encode_raw};
 use wardline_model::limits::FRAME_BYTES_MAX;
-use wardline_model::{Lane, Receipt, topic};
+use wardline_model::{Incarnation, Lane, Receipt, topic};
 use wardline_service::Stop;
 
 use super::Uplink;
@@ -27,6 +27,8 @@ pub(super) enum End {
     Link(#[from] LinkError),
     #[error("{0:?}: frames are outstanding and nothing moved; connecting anew")]
     Stalled(Stall),
+    #[error("the store began another incarnation")]
+    OtherIncarnation,
     #[error(transparent)]
     Store(#[from] Error),
 }
@@ -35,6 +37,7 @@ pub(super) struct Session<'a> {
     uplink: &'a Uplink,
     link: Link,
     window: Window,
+    incarnation: Incarnation,
     held: watch::Receiver<Held>,
     begun: Instant,
     status_due: Instant,
@@ -62,6 +65,7 @@ impl<'a> Session<'a> {
             uplink,
             link,
             window,
+            incarnation: now.incarnation,
             held,
             begun,
             status_due: begun,
@@ -114,11 +118,13 @@ impl<'a> Session<'a> {
     }
 
     /// A status that does not get through is repeated soon anyway.
-    fn publish_status(&self, online: bool) {
+    fn publish_status(&mut self, online: bool) {
         let status = self.uplink.status.now(online);
         let topic = topic::status(&self.uplink.site, &self.uplink.agent);
-        if let Ok(payload) = serde_json::to_vec(&status) {
-            self.link.publish(&topic, payload, true).ok();
+        if let Ok(payload) = serde_json::to_vec(&status)
+            && self.link.publish(&topic, payload, true).is_ok()
+        {
+            self.window.published(self.now_ms());
         }
     }
 
@@ -152,7 +158,7 @@ impl<'a> Session<'a> {
         ) {
             Ok(covered) => {
                 self.window.covered(&covered, now);
-                self.uplink.store.free(covered);
+                self.uplink.store.free(held.incarnation, covered);
             }
             Err(free::Unusable::Incarnation(other)) => {
                 tracing::debug!(incarnation = %other, "a receipt for another incarnation is left alone");
@@ -163,7 +169,11 @@ impl<'a> Session<'a> {
 
     /// Reads and sends at most one frame, so that receipts and stops are seen in between.
     async fn send_one(&mut self) -> Result<(), End> {
-        let next_seq = self.held.borrow_and_update().next_seq;
+        let held = *self.held.borrow_and_update();
+        if held.incarnation != self.incarnation {
+            return Err(End::OtherIncarnation);
+        }
+        let next_seq = held.next_seq;
         let Some(want) = self.window.want(next_seq) else {
             return Ok(());
         };
@@ -186,9 +196,11 @@ impl<'a> Session<'a> {
     async fn read(&self, want: Want) -> Result<Option<Frame>, Error> {
         let store = self.uplink.store.clone();
         let agent = self.uplink.agent.clone();
-        let incarnation = store.held().incarnation;
+        let incarnation = self.incarnation;
         let task = tokio::task::spawn_blocking(move || {
-            let Some(run) = store.read(want.from, want.to)? else {
+            let run = store.read(want.from, want.to)?;
+            // Read first, then looked: what was read belongs to the incarnation that is still there.
+            let Some(run) = run.filter(|_| store.held().incarnation == incarnation) else {
                 return Ok(None);
             };
             let header = FrameHeader {

@@ -20,7 +20,8 @@ pub(crate) const AGENT: &str = "gw-1";
 pub(crate) struct Bridge {
     pub(crate) frames: Mutex<Vec<(Lane, Frame)>>,
     pub(crate) log: Mutex<RangeSet>,
-    pub(crate) receipts: AtomicBool,
+    /// How many receipts may still be sent; `usize::MAX` = all.
+    pub(crate) receipts: AtomicUsize,
     pub(crate) connects: AtomicUsize,
     pub(crate) refuse: AtomicBool,
     pub(crate) statuses: Mutex<Vec<Vec<u8>>>,
@@ -34,7 +35,7 @@ impl Bridge {
         let bridge = Arc::new(Self {
             frames: Mutex::default(),
             log: Mutex::default(),
-            receipts: AtomicBool::new(true),
+            receipts: AtomicUsize::new(usize::MAX),
             connects: AtomicUsize::new(0),
             refuse: AtomicBool::new(false),
             statuses: Mutex::default(),
@@ -79,7 +80,20 @@ impl Bridge {
     }
 
     pub(crate) fn set_receipts(&self, on: bool) {
-        self.receipts.store(on, Ordering::SeqCst);
+        self.allow_receipts(if on { usize::MAX } else { 0 });
+    }
+
+    pub(crate) fn allow_receipts(&self, count: usize) {
+        self.receipts.store(count, Ordering::SeqCst);
+    }
+
+    /// Takes one of the receipts that may be sent.
+    fn may_send(&self) -> bool {
+        let left = self.receipts.load(Ordering::SeqCst);
+        if left > 0 && left < usize::MAX && self.frame_count() > 0 {
+            self.receipts.fetch_sub(1, Ordering::SeqCst);
+        }
+        left > 0
     }
 
     pub(crate) fn connects(&self) -> usize {
@@ -144,7 +158,7 @@ impl Handler for Bridge {
 
     fn publish(&self, _: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
         let verdicts: Vec<Verdict> = batch.iter().map(|p| self.take(p)).collect();
-        if self.receipts.load(Ordering::SeqCst) {
+        if self.may_send() {
             self.receipt();
         }
         let mut hold = self.hold.subscribe();

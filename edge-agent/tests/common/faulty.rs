@@ -17,6 +17,8 @@ pub(crate) struct Faults {
     /// Room on the disk, the reserve included; 0 = no limit.
     pub(crate) space: AtomicU64,
     pub(crate) reserve: AtomicU64,
+    /// The next opening finds every byte changed.
+    pub(crate) scramble: AtomicBool,
     pub(crate) syncs: AtomicU64,
     hold: Mutex<bool>,
     held: Condvar,
@@ -66,6 +68,10 @@ pub(crate) struct FaultyDisk(Arc<Faults>);
 
 impl Disk for FaultyDisk {
     fn open(&self) -> Result<Database, DatabaseError> {
+        if self.0.scramble.swap(false, Ordering::SeqCst) {
+            let mut image = self.0.image.lock().unwrap();
+            image.live.iter_mut().for_each(|b| *b ^= 0x5a);
+        }
         builder().create_with_backend(Backend(Arc::clone(&self.0)))
     }
 
