@@ -11,6 +11,7 @@
 
 pub mod flaky;
 pub mod records;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
