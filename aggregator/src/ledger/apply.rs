@@ -161,8 +161,9 @@ impl Ledger {
         let conflict = self.seen.insert(event);
         match event.condition {
             Some(condition) => {
+                let at = At::of(event);
                 self.board
-                    .put_condition(&self.rules, At::of(event), condition, touched)
+                    .put_condition(&self.rules, at, condition, touched);
             }
             None => self.insert_visit(event, touched),
         }

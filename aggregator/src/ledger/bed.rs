@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use wardline_model::capacity::{BedClass, BedStatus};
 
+use super::effect::{Effect, Slot, What, remark};
 use super::event::At;
 use super::fact::Condition;
-use super::visit::{Effect, Slot, What, remark};
 
 /// Something that happened to the bed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,7 +220,7 @@ impl BedState {
                 }
             }
             What::Renamed { from } => {
-                self.occupant(from, |occupant| occupant.visit = visit.clone())
+                self.occupant(from, |occupant| occupant.visit = visit.clone());
             }
             What::Away(away) => self.occupant(visit, |occupant| occupant.away = *away),
             What::Twice { claims } => self.occupant(visit, |occupant| {

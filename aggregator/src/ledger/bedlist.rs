@@ -78,81 +78,52 @@ impl BedList {
     }
 
     fn row(&mut self, line: usize, cells: &[&str], errors: &mut Vec<BedListError>) {
+        let before = errors.len();
+        let mut wrong = |column: &str, why: String, allowed: &str| {
+            errors.push(error(line, column, &why, allowed));
+        };
         let &[bed, department, class, staffed] = cells else {
             let why = format!("has {} cells", cells.len());
-            errors.push(error(
-                line,
-                "bed",
-                &why,
-                "four cells: bed,department,class,staffed",
-            ));
+            wrong("bed", why, "four cells: bed,department,class,staffed");
             return;
         };
-        let before = errors.len();
-        let place = Place::new(bed).filter(|place| place.bed() == Some(bed));
-        match &place {
-            None => errors.push(error(
-                line,
-                "bed",
-                &format!("`{bed}` is no bed"),
-                "PoC^Room^Bed, all three valued",
-            )),
-            Some(place) if self.beds.contains_key(place.as_str()) => {
-                errors.push(error(
-                    line,
-                    "bed",
-                    &format!("`{bed}` stands twice"),
-                    "each bed once",
-                ));
-            }
-            Some(_) if self.beds.len() >= BEDS_MAX => {
-                errors.push(error(
-                    line,
-                    "bed",
-                    "is one too many",
-                    &format!("{BEDS_MAX} beds"),
-                ));
-            }
-            Some(_) => {}
+        if let Some((why, allowed)) = self.refuses(bed) {
+            wrong("bed", why, &allowed);
         }
         if department.is_empty() {
-            errors.push(error(
-                line,
-                "department",
-                "is empty",
-                "the department's name",
-            ));
+            wrong("department", "is empty".to_owned(), "the department's name");
         }
-        let class = class.parse::<BedClass>().map_err(|unknown| {
+        let class = class.parse::<BedClass>();
+        if let Err(unknown) = &class {
             let why = format!("`{}` is no class", unknown.given);
-            errors.push(error(line, "class", &why, &unknown.allowed.join(" ")));
-        });
-        let staffed = match staffed {
-            "yes" => Some(true),
-            "no" => Some(false),
-            other => {
-                errors.push(error(
-                    line,
-                    "staffed",
-                    &format!("`{other}` is neither"),
-                    "yes no",
-                ));
-                None
-            }
-        };
-        if let (Some(place), Ok(class), Some(staffed), true) =
-            (place, class, staffed, errors.len() == before)
-        {
-            let department = self.department_named(department);
-            self.beds.insert(
-                place.as_str().into(),
-                ListedBed {
-                    department,
-                    class,
-                    staffed,
-                },
-            );
+            wrong("class", why, &unknown.allowed.join(" "));
         }
+        if !matches!(staffed, "yes" | "no") {
+            wrong("staffed", format!("`{staffed}` is neither"), "yes no");
+        }
+        if let (Ok(class), true) = (class, errors.len() == before) {
+            let department = self.department_named(department);
+            let staffed = staffed == "yes";
+            let listed = ListedBed {
+                department,
+                class,
+                staffed,
+            };
+            self.beds.insert(bed.into(), listed);
+        }
+    }
+
+    fn refuses(&self, bed: &str) -> Option<(String, String)> {
+        let is_bed = Place::new(bed).is_some_and(|place| place.bed() == Some(bed));
+        if !is_bed {
+            let allowed = "PoC^Room^Bed, all three valued".to_owned();
+            return Some((format!("`{bed}` is no bed"), allowed));
+        }
+        if self.beds.contains_key(bed) {
+            return Some((format!("`{bed}` stands twice"), "each bed once".to_owned()));
+        }
+        let full = self.beds.len() >= BEDS_MAX;
+        full.then(|| ("is one too many".to_owned(), format!("{BEDS_MAX} beds")))
     }
 
     /// The spelling of its first line is the department's name.

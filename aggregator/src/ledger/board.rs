@@ -9,11 +9,12 @@ use std::sync::Arc;
 use wardline_model::capacity::BedClass;
 
 use super::bed::{Bed, Point};
+use super::effect::{Effect, Slot, What};
 use super::event::{At, Spot};
 use super::fact::Condition;
 use super::group::Change;
 use super::outcome::Touched;
-use super::visit::{Effect, Rules, Slot, What};
+use super::visit::Rules;
 
 /// A pending admission, transfer or discharge, while it was open.
 #[derive(Debug, Clone, PartialEq, Eq)]

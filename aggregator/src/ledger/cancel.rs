@@ -153,7 +153,7 @@ fn target(items: &[Item], case: &Case<'_>, verdict: &Verdict) -> Option<usize> {
     if case.event.from_evn6 {
         let named = || candidates().filter(|(_, item)| case.event.same_time(&item.event));
         let known = named().find(|(_, item)| item.event.recorded_ms <= case.event.recorded_ms);
-        if let Some((i, _)) = known.or_else(|| named().last()) {
+        if let Some((i, _)) = known.or_else(|| named().next_back()) {
             return Some(i);
         }
     }

@@ -12,8 +12,8 @@ use wardline_model::time::rfc3339;
 
 use super::bed::{Bed, BedState, Point};
 use super::board::department;
+use super::effect::{Slot, remark};
 use super::outcome::Touched;
-use super::visit::{Slot, remark};
 use super::{Coverage, Ledger, View};
 
 impl Ledger {

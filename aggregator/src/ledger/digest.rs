@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
+use super::effect::{Effect, Slot, What};
 use super::event::At;
 use super::group::Group;
-use super::visit::{Effect, Slot, What};
 
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
@@ -63,7 +63,7 @@ impl Ledger {
                 write!(out, " {} {} ", Moment(at), n)?;
                 match point {
                     Point::Condition(condition) => {
-                        writeln!(out, "condition {}", condition.as_str())?
+                        writeln!(out, "condition {}", condition.as_str())?;
                     }
                     Point::Visit(effect) => writeln!(out, "{}", Text(effect))?,
                 }

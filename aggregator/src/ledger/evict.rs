@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
+use super::effect::{Slot, What};
 use super::event::{At, Event, Spot};
 use super::group::{Change, Group};
 use super::kind::Kind;
 use super::outcome::Touched;
-use super::visit::{Slot, What};
 
 impl Group {
     /// Whether nothing is left of it but the event that ended it, and who was merged into whom.

@@ -8,12 +8,12 @@ use wardline_model::api::ExplainedEvent;
 use wardline_model::time::rfc3339;
 
 use super::bed::Point;
+use super::effect::{What, remark};
 use super::event::{At, Event, Spot};
 use super::fact::Condition;
 use super::group::{Group, Item};
 use super::kind::Kind;
 use super::limits::EXPLAIN_EVENTS_MAX;
-use super::visit::{What, remark};
 use super::{Ledger, View};
 
 impl Ledger {

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use super::cancel::{Verdict, judge};
+use super::effect::Effect;
 use super::event::{At, Event};
 use super::kind::Kind;
-use super::visit::{Effect, Fold, Rules, Status, VisitState};
+use super::visit::{Fold, Rules, Status, VisitState};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Item {

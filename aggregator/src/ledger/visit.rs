@@ -9,6 +9,7 @@ use std::sync::Arc;
 use wardline_model::capacity::BedClass;
 
 use super::bedlist::BedList;
+use super::effect::{Effect, Slot, What, remark};
 use super::event::{At, Event, Spot};
 use super::kind::Kind;
 use super::policy::Policy;
@@ -39,29 +40,6 @@ impl Status {
     }
 }
 
-/// What a person should know about how somebody came into a bed.
-pub(crate) mod remark {
-    pub(crate) const ADMISSION_NOT_SEEN: u8 = 1;
-    pub(crate) const PRIOR_DISAGREES: u8 = 2;
-    pub(crate) const CANCEL_NAMES_OTHER_BED: u8 = 4;
-    pub(crate) const MERGED_IN_TWO_BEDS: u8 = 8;
-
-    pub(crate) const WORDS: [(u8, &str); 4] = [
-        (ADMISSION_NOT_SEEN, "admission not seen"),
-        (PRIOR_DISAGREES, "prior location disagrees"),
-        (CANCEL_NAMES_OTHER_BED, "cancel names another bed"),
-        (MERGED_IN_TWO_BEDS, "merged visit in two beds"),
-    ];
-}
-
-/// The three things that can be pending for a visit, one of each at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Slot {
-    Admission,
-    Transfer,
-    Discharge,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Opened {
     pub(crate) at: At,
@@ -81,7 +59,7 @@ pub(crate) struct VisitState {
     /// One bed at most, but after a merge of two visits that are in different beds.
     pub(crate) held: Vec<Held>,
     pub(crate) away: bool,
-    remarks: u8,
+    pub(super) remarks: u8,
     admission: Option<Opened>,
     transfer: Option<Opened>,
     discharge: Option<Opened>,
@@ -96,7 +74,7 @@ impl VisitState {
         }
     }
 
-    fn slot_mut(&mut self, slot: Slot) -> &mut Option<Opened> {
+    pub(super) fn slot_mut(&mut self, slot: Slot) -> &mut Option<Opened> {
         match slot {
             Slot::Admission => &mut self.admission,
             Slot::Transfer => &mut self.transfer,
@@ -104,52 +82,9 @@ impl VisitState {
         }
     }
 
-    fn holds(&self, bed: &str) -> bool {
+    pub(super) fn holds(&self, bed: &str) -> bool {
         self.held.iter().any(|held| *held.bed == *bed)
     }
-}
-
-/// What a step did. `bed` is where it shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Effect {
-    pub(crate) at: At,
-    /// Tells the effects of one event apart.
-    pub(crate) n: u32,
-    pub(crate) bed: Option<Arc<str>>,
-    /// The visit, under the name it has after its merges up to now.
-    pub(crate) visit: Arc<str>,
-    pub(crate) what: What,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
-    Arrive {
-        remarks: u8,
-    },
-    /// Leaves the bed behind as somebody who used it.
-    Depart,
-    /// Is not in the bed any more, and left nothing behind: swap, cancel, merge.
-    Vacate,
-    /// The occupant goes on under another visit's name.
-    Renamed {
-        from: Arc<str>,
-    },
-    Away(bool),
-    /// A merge left the visit in several beds; the arrivals that claim them.
-    Twice {
-        claims: Vec<At>,
-    },
-    Once,
-    Open {
-        slot: Slot,
-        place: Option<Spot>,
-    },
-    Close {
-        slot: Slot,
-        place: Option<Spot>,
-        opened: At,
-        opened_n: u32,
-    },
 }
 
 /// What a cancel does at its recorded time, besides taking its target out.
@@ -178,9 +113,9 @@ enum How {
 
 #[derive(Debug, Default)]
 pub(crate) struct Fold {
-    names: Vec<Arc<str>>,
+    pub(super) names: Vec<Arc<str>>,
     /// Which member stands for each member now.
-    stands: Vec<usize>,
+    pub(super) stands: Vec<usize>,
     pub(crate) states: Vec<VisitState>,
     pub(crate) effects: Vec<Arc<Effect>>,
 }
@@ -412,13 +347,13 @@ impl Fold {
         }
     }
 
-    fn hold(&mut self, m: usize, held: Held) {
+    pub(super) fn hold(&mut self, m: usize, held: Held) {
         if let Some(state) = self.states.get_mut(m) {
             state.held.push(held);
         }
     }
 
-    fn open(&mut self, at: &At, m: usize, slot: Slot, place: Option<Spot>) {
+    pub(super) fn open(&mut self, at: &At, m: usize, slot: Slot, place: Option<Spot>) {
         self.close(at, m, slot);
         let bed = place.as_ref().and_then(Spot::bed).cloned();
         let n = self.emit(
@@ -439,7 +374,7 @@ impl Fold {
         }
     }
 
-    fn close(&mut self, at: &At, m: usize, slot: Slot) {
+    pub(super) fn close(&mut self, at: &At, m: usize, slot: Slot) {
         let Some(opened) = self
             .states
             .get_mut(m)
@@ -457,12 +392,18 @@ impl Fold {
         self.emit(at, bed, m, what);
     }
 
-    fn emit(&mut self, at: &At, bed: Option<Arc<str>>, m: usize, what: What) -> u32 {
+    pub(super) fn emit(&mut self, at: &At, bed: Option<Arc<str>>, m: usize, what: What) -> u32 {
         let visit = self.names.get(m).cloned().unwrap_or_default();
         self.emit_as(at, bed, visit, what)
     }
 
-    fn emit_as(&mut self, at: &At, bed: Option<Arc<str>>, visit: Arc<str>, what: What) -> u32 {
+    pub(super) fn emit_as(
+        &mut self,
+        at: &At,
+        bed: Option<Arc<str>>,
+        visit: Arc<str>,
+        what: What,
+    ) -> u32 {
         let n = match self.effects.last() {
             Some(last) if last.at == *at => last.n + 1,
             _ => 0,
@@ -476,100 +417,6 @@ impl Fold {
             what,
         }));
         n
-    }
-
-    /// The other visit goes on as this one.
-    fn merge(&mut self, at: &At, m: usize, other: Option<usize>) {
-        let Some(o) = other
-            .map(|other| self.stands_for(other))
-            .filter(|o| *o != m)
-        else {
-            return;
-        };
-        let (Some(gone), Some(from)) = (
-            self.states.get_mut(o).map(std::mem::take),
-            self.names.get(o).cloned(),
-        ) else {
-            return;
-        };
-        for stands in &mut self.stands {
-            if *stands == o {
-                *stands = m;
-            }
-        }
-        self.merge_beds(at, m, &gone, &from);
-        for slot in [Slot::Admission, Slot::Transfer, Slot::Discharge] {
-            self.merge_slot(at, m, o, slot, gone.slot(slot).cloned());
-        }
-        let Some(state) = self.states.get_mut(m) else {
-            return;
-        };
-        state.remarks |= gone.remarks;
-        let rank = |status| match status {
-            Status::Active => 3,
-            Status::Planned => 2,
-            Status::Ended => 1,
-            Status::Unknown => 0,
-        };
-        if rank(gone.status) > rank(state.status) {
-            state.status = gone.status;
-        }
-        if state.status == Status::Active {
-            self.close(at, m, Slot::Admission);
-        }
-    }
-
-    fn merge_beds(&mut self, at: &At, m: usize, gone: &VisitState, from: &Arc<str>) {
-        for held in &gone.held {
-            let both = self
-                .states
-                .get(m)
-                .is_some_and(|state| state.holds(&held.bed));
-            if both {
-                // Two numbers for one patient in one bed: one occupant, not two.
-                self.emit_as(at, Some(held.bed.clone()), from.clone(), What::Vacate);
-            } else {
-                self.emit(
-                    at,
-                    Some(held.bed.clone()),
-                    m,
-                    What::Renamed { from: from.clone() },
-                );
-                self.hold(m, held.clone());
-            }
-        }
-        let Some(state) = self.states.get_mut(m) else {
-            return;
-        };
-        let away = state.away || gone.away;
-        state.away = away;
-        let held = state.held.clone();
-        for one in &held {
-            if away {
-                self.emit(at, Some(one.bed.clone()), m, What::Away(true));
-            }
-            if held.len() > 1 {
-                let claims = held.iter().map(|held| held.arrived.clone()).collect();
-                self.emit(at, Some(one.bed.clone()), m, What::Twice { claims });
-            }
-        }
-    }
-
-    /// The newer of two pending events of one sort stays open.
-    fn merge_slot(&mut self, at: &At, m: usize, o: usize, slot: Slot, gone: Option<Opened>) {
-        let Some(gone) = gone else { return };
-        let newer = match self.states.get(m).and_then(|state| state.slot(slot)) {
-            Some(own) => (&gone.at, gone.n) > (&own.at, own.n),
-            None => true,
-        };
-        let place = gone.place.clone();
-        if let Some(state) = self.states.get_mut(o) {
-            *state.slot_mut(slot) = Some(gone);
-        }
-        self.close(at, o, slot);
-        if newer {
-            self.open(at, m, slot, place);
-        }
     }
 }
 

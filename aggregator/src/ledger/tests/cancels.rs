@@ -339,3 +339,18 @@ fn b17_a_conflict_ends_for_good_when_a_cancel_explains_it() {
     assert!(row(&ledger, A1, 25).conflict.is_empty());
     assert_beds(&ledger, 31, &[(A1, Occupied)]);
 }
+
+#[test]
+fn b13_what_a_cancelled_event_had_closed_is_open_again() {
+    let ledger = told([
+        said("A01", 1, 10).in_(A1),
+        said("A21", 2, 12),
+        said("A15", 3, 13).to(B1),
+        said("A16", 4, 14),
+        said("A03", 5, 20),
+        said("A13", 6, 20).recorded(30),
+    ]);
+    assert!(row(&ledger, A1, 25).on_leave);
+    assert_eq!(department(&ledger, "Ward B", 25).pending_in, 1);
+    assert_eq!(department(&ledger, "Ward A", 25).pending_out, 2);
+}

@@ -185,3 +185,13 @@ fn b31_events_that_move_nothing_are_filtered() {
     }
     assert_eq!(ledger.digest(), digest);
 }
+
+#[test]
+fn b4_what_happened_counts_when_it_happened_not_when_it_was_written_down() {
+    let ledger = told([
+        said("A01", 1, 10).in_(A1).recorded(50),
+        said("A02", 2, 20).in_(B1).recorded(21),
+    ]);
+    assert_beds(&ledger, 15, &[(A1, Occupied), (B1, Unknown)]);
+    assert_beds(&ledger, 60, &[(A1, Dirty), (B1, Occupied)]);
+}
