@@ -9,7 +9,10 @@ use wardline_hil::target::Layout;
 use wardline_log::contract::kafka_server::KafkaServer;
 
 #[derive(Parser)]
-#[command(version, about = "Load, faults, scenarios and measurements against the real programs")]
+#[command(
+    version,
+    about = "Load, faults, scenarios and measurements against the real programs"
+)]
 struct Cli {
     /// Same seed, same faults
     #[arg(long, global = true, default_value_t = 1)]
@@ -42,13 +45,19 @@ enum Command {
     Shuffle,
     /// A real Kafka broker on a free port until Ctrl-C, for trying things out
     Kafka,
+    /// A listener without a store, for the bench to compare with: prints its address, ends with its input
+    #[command(hide = true)]
+    BenchListener,
     /// Measurements
     Bench(wardline_hil::bench::Options),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: {error}");
@@ -76,9 +85,10 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::SilentCut { seconds } => {
             Some(scenario::silent_cut(seed, rounds, Duration::from_secs(seconds)).await?)
         }
-        Command::BrokenInput => anyhow::bail!("not there yet"),
-        Command::Shuffle => anyhow::bail!("not there yet"),
+        Command::BrokenInput => Some(scenario::broken_input(seed).await?),
+        Command::Shuffle => Some(scenario::shuffle(seed).await?),
         Command::Kafka => return kafka().await,
+        Command::BenchListener => return wardline_hil::bench::listen().await,
         Command::Bench(options) => return wardline_hil::bench::run(options).await,
     };
     if let Some(outcome) = outcome {
@@ -102,7 +112,12 @@ async fn kafka() -> anyhow::Result<()> {
 }
 
 async fn apart(seed: u64, rounds: u32) -> anyhow::Result<Option<Outcome>> {
-    let Some(kafka) = start_kafka().await? else { return Ok(None) };
-    let layout = Layout::Apart { kafka: kafka.brokers(), broker: None };
+    let Some(kafka) = start_kafka().await? else {
+        return Ok(None);
+    };
+    let layout = Layout::Apart {
+        kafka: kafka.brokers(),
+        broker: None,
+    };
     scenario::kill(layout, seed, rounds).await.map(Some)
 }

@@ -14,14 +14,19 @@ pub async fn settled(api: &str) -> anyhow::Result<Accounting> {
     let mut still = 0;
     loop {
         let now: Accounting = get(api, "/api/v1/accounting").await?;
-        let quiet = !now.stages.is_empty() && now.stages.iter().all(|stage| stage.in_flight == 0) && consistent(&now);
+        let quiet = !now.stages.is_empty()
+            && now.stages.iter().all(|stage| stage.in_flight == 0)
+            && consistent(&now);
         // Stages report at their own pace: rest must be seen twice, with a report of each in between.
         still = if quiet { still + 1 } else { 0 };
         if still >= 3 {
             return Ok(now);
         }
         if Instant::now() > deadline {
-            bail!("after {SETTLE_MS} ms it is not at rest: {}", serde_json::to_string(&now)?);
+            bail!(
+                "after {SETTLE_MS} ms it is not at rest: {}",
+                serde_json::to_string(&now)?
+            );
         }
         tokio::time::sleep(Duration::from_millis(20 * POLL_MS)).await;
     }
@@ -30,9 +35,16 @@ pub async fn settled(api: &str) -> anyhow::Result<Accounting> {
 /// What one stage gave, the next one got: agents -> ingest -> transform -> ledger.
 fn consistent(accounting: &Accounting) -> bool {
     let of = |name: &str| accounting.stages.iter().find(|stage| stage.stage == name);
-    let agents: u64 = accounting.stages.iter().filter(|s| s.stage.starts_with("agent/")).map(|s| s.applied).sum();
+    let agents: u64 = accounting
+        .stages
+        .iter()
+        .filter(|s| s.stage.starts_with("agent/"))
+        .map(|s| s.applied)
+        .sum();
     match (of("ingest"), of("transform")) {
-        (Some(ingest), Some(transform)) => agents == ingest.applied && ingest.applied == transform.received,
+        (Some(ingest), Some(transform)) => {
+            agents == ingest.applied && ingest.applied == transform.received
+        }
         _ => false,
     }
 }

@@ -10,9 +10,12 @@ use wardline_model::status::AgentStatus;
 
 use crate::limits::{POLL_MS, SETTLE_MS};
 
-pub async fn status(data: &Path) -> anyhow::Result<AgentStatus> {
+pub(crate) async fn status(data: &Path) -> anyhow::Result<AgentStatus> {
     let mut text = Vec::new();
-    UnixStream::connect(data.join("run").join("agent.sock")).await?.read_to_end(&mut text).await?;
+    UnixStream::connect(data.join("run").join("agent.sock"))
+        .await?
+        .read_to_end(&mut text)
+        .await?;
     Ok(serde_json::from_slice(&text)?)
 }
 
@@ -25,7 +28,10 @@ pub async fn agent_holds_nothing(data: &Path) -> anyhow::Result<()> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("after {SETTLE_MS} ms the agent still holds {} events", now.backlog_events);
+            bail!(
+                "after {SETTLE_MS} ms the agent still holds {} events",
+                now.backlog_events
+            );
         }
         tokio::time::sleep(Duration::from_millis(POLL_MS)).await;
     }

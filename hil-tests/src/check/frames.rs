@@ -17,6 +17,8 @@ const WAIT_MS: u64 = 5000;
 #[derive(Debug, Default)]
 pub struct Frames {
     pub events: u64,
+    /// Of these, what agents say about themselves.
+    pub own: u64,
     pub gaps: u64,
     /// Load client -> numbers in the order in which they stand in the log, with their lane.
     pub numbers: BTreeMap<String, Vec<(u64, Lane)>>,
@@ -29,12 +31,25 @@ impl Frames {
         let mut found = Self::default();
         let mut lives: BTreeMap<String, Vec<(u64, Lane)>> = BTreeMap::new();
         for at in log.offsets(topic::EDGE_FRAMES).await? {
-            let mut reader = log.reader(topic::EDGE_FRAMES, at.partition, at.start).await?;
+            let mut reader = log
+                .reader(topic::EDGE_FRAMES, at.partition, at.start)
+                .await?;
             while reader.position() < at.end {
-                let entries = reader.next(READ_RECORDS, Duration::from_millis(WAIT_MS)).await?;
-                ensure!(!entries.is_empty(), "the log says it ends at {} and gives nothing at {}", at.end, reader.position());
+                let entries = reader
+                    .next(READ_RECORDS, Duration::from_millis(WAIT_MS))
+                    .await?;
+                ensure!(
+                    !entries.is_empty(),
+                    "the log says it ends at {} and gives nothing at {}",
+                    at.end,
+                    reader.position()
+                );
                 for entry in entries {
-                    let value = entry.record.value.as_deref().context("a frame record has no value")?;
+                    let value = entry
+                        .record
+                        .value
+                        .as_deref()
+                        .context("a frame record has no value")?;
                     if entry.record.header_str(record::KIND) == Some(record::KIND_LEDGER) {
                         found.gaps += 1;
                         continue;
@@ -54,9 +69,13 @@ impl Frames {
         let numbers = lives.entry(life).or_default();
         for (index, event) in frame.events.iter().enumerate() {
             self.events += 1;
+            self.own += u64::from(matches!(event.body, Body::Ledger(_)));
             numbers.push((frame.id(index).seq, frame.header.lane));
             if let Some((client, number)) = origin(event) {
-                self.numbers.entry(client).or_default().push((number, frame.header.lane));
+                self.numbers
+                    .entry(client)
+                    .or_default()
+                    .push((number, frame.header.lane));
             }
         }
     }
@@ -64,9 +83,17 @@ impl Frames {
 
 fn check_life(life: &str, numbers: &[(u64, Lane)]) -> anyhow::Result<()> {
     let distinct: BTreeSet<u64> = numbers.iter().map(|(n, _)| *n).collect();
-    ensure!(distinct.len() == numbers.len(), "P3: {life} has {} numbers twice", numbers.len() - distinct.len());
+    ensure!(
+        distinct.len() == numbers.len(),
+        "P3: {life} has {} numbers twice",
+        numbers.len() - distinct.len()
+    );
     let highest = distinct.last().copied().unwrap_or(0);
-    ensure!(distinct.len() as u64 == highest, "P3: {life} reaches {highest} with only {} numbers", distinct.len());
+    ensure!(
+        distinct.len() as u64 == highest,
+        "P3: {life} reaches {highest} with only {} numbers",
+        distinct.len()
+    );
     for lane in [Lane::Live, Lane::Backlog] {
         ascending(numbers.iter().filter(|(_, l)| *l == lane).map(|(n, _)| *n))
             .with_context(|| format!("P3: {life}, {} lane", lane.as_str()))?;
@@ -93,7 +120,11 @@ fn origin(event: &Event) -> Option<(String, u64)> {
         }
         Body::Hl7 { raw, .. } => {
             let text = std::str::from_utf8(raw).ok()?;
-            let id = Message::parse(text).ok()?.segment("MSH")?.field(10).to_owned();
+            let id = Message::parse(text)
+                .ok()?
+                .segment("MSH")?
+                .field(10)
+                .to_owned();
             let (client, number) = id.rsplit_once('-')?;
             Some((client.to_owned(), number.parse().ok()?))
         }
@@ -105,17 +136,29 @@ fn origin(event: &Event) -> Option<(String, u64)> {
 /// and nothing stands there that nobody sent. Each client's events stand in the order in which they were sent.
 pub fn acked_stand_once_and_in_order(frames: &Frames, load: &Acked) -> anyhow::Result<()> {
     for (client, acked) in &load.acked {
-        let stand = frames.numbers.get(client).map(Vec::as_slice).unwrap_or_default();
+        let stand = frames
+            .numbers
+            .get(client)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let distinct: BTreeSet<u64> = stand.iter().map(|(n, _)| *n).collect();
         let lost: Vec<u64> = acked.difference(&distinct).copied().take(5).collect();
         if !lost.is_empty() {
             bail!("P1: {client}: acknowledged and not in the log: {lost:?}");
         }
-        ensure!(distinct.len() == stand.len(), "P3: {client}: {} events stand twice", stand.len() - distinct.len());
+        ensure!(
+            distinct.len() == stand.len(),
+            "P3: {client}: {} events stand twice",
+            stand.len() - distinct.len()
+        );
         let sent = load.sent.get(client).copied().unwrap_or(0);
-        ensure!(distinct.last().is_none_or(|last| *last <= sent), "{client}: the log has events that were never sent");
+        ensure!(
+            distinct.last().is_none_or(|last| *last <= sent),
+            "{client}: the log has events that were never sent"
+        );
         for lane in [Lane::Live, Lane::Backlog] {
-            ascending(stand.iter().filter(|(_, l)| *l == lane).map(|(n, _)| *n)).with_context(|| format!("P3: {client}"))?;
+            ascending(stand.iter().filter(|(_, l)| *l == lane).map(|(n, _)| *n))
+                .with_context(|| format!("P3: {client}"))?;
         }
     }
     Ok(())

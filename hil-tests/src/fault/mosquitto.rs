@@ -30,7 +30,11 @@ impl Mosquitto {
              max_queued_messages 100000\nmax_inflight_messages 1000\n"
         );
         std::fs::write(folder.path().join("mosquitto.conf"), config)?;
-        let mut broker = Self { address, folder, child: None };
+        let mut broker = Self {
+            address,
+            folder,
+            child: None,
+        };
         broker.run().await?;
         Ok(Some(broker))
     }
@@ -82,6 +86,9 @@ impl Drop for Mosquitto {
 /// Debian keeps servers in a folder that is not on everybody's path.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    folders.map(|folder| folder.join("mosquitto")).find(|file| file.is_file())
+    let folders =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders
+        .map(|folder| folder.join("mosquitto"))
+        .find(|file| file.is_file())
 }

@@ -34,7 +34,12 @@ impl Proxy {
         let target = Arc::new(watch::channel(None).0);
         let link = Arc::new(watch::channel(Link::Up).0);
         let task = tokio::spawn(accept(listener, target.clone(), link.clone()));
-        Ok(Self { address, target, link, task })
+        Ok(Self {
+            address,
+            target,
+            link,
+            task,
+        })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -57,7 +62,11 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<watch::Sender<Option<SocketAddr>>>, link: Arc<watch::Sender<Link>>) {
+async fn accept(
+    listener: TcpListener,
+    target: Arc<watch::Sender<Option<SocketAddr>>>,
+    link: Arc<watch::Sender<Link>>,
+) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((near, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}

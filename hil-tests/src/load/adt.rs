@@ -16,13 +16,20 @@ pub struct Senders {
 
 impl Senders {
     pub(crate) fn new(index: usize, per_second: u32) -> Self {
-        Self { name: format!("his-{index}"), index, pause: Duration::from_secs(1) / per_second.max(1) }
+        Self {
+            name: format!("his-{index}"),
+            index,
+            pause: Duration::from_secs(1) / per_second.max(1),
+        }
     }
 
     pub(crate) async fn run(self, shared: Shared) {
         while !shared.stopped() {
             let place = shared.place.borrow().mllp;
-            let options = MllpOptions { ack_timeout: Duration::from_millis(ACK_MS), ..MllpOptions::default() };
+            let options = MllpOptions {
+                ack_timeout: Duration::from_millis(ACK_MS),
+                ..MllpOptions::default()
+            };
             let connected = match place {
                 Some(address) => MllpClient::connect_with(address, options).await.ok(),
                 None => None,
@@ -38,7 +45,10 @@ impl Senders {
     async fn send(&self, mut client: MllpClient, shared: &Shared) -> anyhow::Result<()> {
         while !shared.stopped() {
             let number = shared.next(&self.name);
-            let ack = client.send(&self.message(number)).await.context("no acknowledgement")?;
+            let ack = client
+                .send(&self.message(number))
+                .await
+                .context("no acknowledgement")?;
             if ack.code != AckCode::Accept {
                 bail!("{:?}", ack.code);
             }
@@ -61,7 +71,11 @@ impl Senders {
             2 => "A08",
             _ => "A03",
         };
-        let (here, prior) = if step == 0 { (&first, None) } else { (&second, Some(&first)) };
+        let (here, prior) = if step == 0 {
+            (&first, None)
+        } else {
+            (&second, Some(&first))
+        };
         let builder = AdtBuilder::new(event, format!("{}-{number}", self.name))
             .visit(format!("{}-V{visit}", self.name))
             .evn2(now)

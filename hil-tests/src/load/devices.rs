@@ -19,7 +19,11 @@ pub struct Devices {
 impl Devices {
     pub(crate) fn new(n: usize, per_second: u32) -> Self {
         let name = format!("dev-{n}");
-        Self { name, pause: Duration::from_secs(1) * u32::try_from(IN_FLIGHT).unwrap_or(1) / per_second.max(1) }
+        Self {
+            name,
+            pause: Duration::from_secs(1) * u32::try_from(IN_FLIGHT).unwrap_or(1)
+                / per_second.max(1),
+        }
     }
 
     pub(crate) async fn run(self, shared: Shared) {
@@ -44,14 +48,25 @@ impl Devices {
             let mut waiting = std::collections::BTreeMap::new();
             for id in 1..=u16::try_from(IN_FLIGHT)? {
                 let number = shared.next(&self.name);
-                put_publish(&mut packets, &format!("devices/ICU/{}/state", self.name), id, &payload(number))?;
+                put_publish(
+                    &mut packets,
+                    &format!("devices/ICU/{}/state", self.name),
+                    id,
+                    &payload(number),
+                )?;
                 waiting.insert(id, number);
             }
             client.send(&packets).await?;
             while !waiting.is_empty() {
-                let acks = tokio::time::timeout(Duration::from_millis(ACK_MS), client.acked(&mut packet_ids));
+                let acks = tokio::time::timeout(
+                    Duration::from_millis(ACK_MS),
+                    client.acked(&mut packet_ids),
+                );
                 acks.await.context("no acknowledgement")??;
-                shared.acked(&self.name, packet_ids.iter().filter_map(|id| waiting.remove(id)));
+                shared.acked(
+                    &self.name,
+                    packet_ids.iter().filter_map(|id| waiting.remove(id)),
+                );
             }
             tokio::time::sleep(self.pause).await;
         }
@@ -61,6 +76,12 @@ impl Devices {
 
 fn payload(number: u64) -> Vec<u8> {
     let now = jiff::Timestamp::now().as_millisecond();
-    let value = if number.is_multiple_of(2) { "ready" } else { "in-use" };
-    serde_json::json!({"ts": rfc3339(now), "value": value, "seq": number, "type": "pump"}).to_string().into_bytes()
+    let value = if number.is_multiple_of(2) {
+        "ready"
+    } else {
+        "in-use"
+    };
+    serde_json::json!({"ts": rfc3339(now), "value": value, "seq": number, "type": "pump"})
+        .to_string()
+        .into_bytes()
 }

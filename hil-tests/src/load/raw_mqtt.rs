@@ -26,7 +26,10 @@ impl RawMqtt {
         if connack != [0x20, 2, 0, 0] {
             bail!("CONNACK says {connack:02x?}");
         }
-        Ok(Self { stream, inbox: Vec::with_capacity(64 * 1024) })
+        Ok(Self {
+            stream,
+            inbox: Vec::with_capacity(64 * 1024),
+        })
     }
 
     pub async fn send(&mut self, packets: &[u8]) -> anyhow::Result<()> {
@@ -41,7 +44,11 @@ impl RawMqtt {
                 bail!("the connection was closed");
             }
             let mut used = 0;
-            while let Some([kind, length, high, low]) = self.inbox.get(used..).and_then(|rest| rest.first_chunk::<4>()) {
+            while let Some([kind, length, high, low]) = self
+                .inbox
+                .get(used..)
+                .and_then(|rest| rest.first_chunk::<4>())
+            {
                 if (*kind, *length) != (0x40, 2) {
                     bail!("expected PUBACK, got packet type {kind:02x}");
                 }
@@ -55,7 +62,12 @@ impl RawMqtt {
 }
 
 /// Appends one QoS 1 PUBLISH.
-pub fn put_publish(out: &mut Vec<u8>, topic: &str, packet_id: u16, payload: &[u8]) -> anyhow::Result<()> {
+pub fn put_publish(
+    out: &mut Vec<u8>,
+    topic: &str,
+    packet_id: u16,
+    payload: &[u8],
+) -> anyhow::Result<()> {
     out.push(0x32);
     put_length(out, 2 + topic.len() + 2 + payload.len());
     put_text(out, topic)?;
@@ -65,7 +77,11 @@ pub fn put_publish(out: &mut Vec<u8>, topic: &str, packet_id: u16, payload: &[u8
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) -> anyhow::Result<()> {
-    out.extend_from_slice(&u16::try_from(text.len()).context("text too long")?.to_be_bytes());
+    out.extend_from_slice(
+        &u16::try_from(text.len())
+            .context("text too long")?
+            .to_be_bytes(),
+    );
     out.extend_from_slice(text.as_bytes());
     Ok(())
 }

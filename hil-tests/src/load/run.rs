@@ -48,15 +48,25 @@ impl Shared {
 
     /// Takes the client's next number.
     pub(crate) fn next(&self, client: &str) -> u64 {
-        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut known = self
+            .known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let sent = known.sent.entry(client.to_owned()).or_default();
         *sent += 1;
         *sent
     }
 
     pub(crate) fn acked(&self, client: &str, numbers: impl IntoIterator<Item = u64>) {
-        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.acked.entry(client.to_owned()).or_default().extend(numbers);
+        let mut known = self
+            .known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .acked
+            .entry(client.to_owned())
+            .or_default()
+            .extend(numbers);
     }
 
     pub(crate) async fn pause(&self) {
@@ -76,7 +86,11 @@ impl Load {
     pub fn start(devices: usize, senders: usize, per_second: u32) -> Self {
         let (place, place_receiver) = watch::channel(Where::default());
         let (stop, stop_receiver) = watch::channel(false);
-        let shared = Shared { known: Arc::default(), place: place_receiver, stop: stop_receiver };
+        let shared = Shared {
+            known: Arc::default(),
+            place: place_receiver,
+            stop: stop_receiver,
+        };
         let mut tasks = JoinSet::new();
         for n in 0..devices {
             tasks.spawn(Devices::new(n, per_second).run(shared.clone()));
@@ -84,7 +98,12 @@ impl Load {
         for n in 0..senders {
             tasks.spawn(Senders::new(n, per_second).run(shared.clone()));
         }
-        Self { shared, place, stop, tasks }
+        Self {
+            shared,
+            place,
+            stop,
+            tasks,
+        }
     }
 
     pub fn point_to(&self, place: Where) {
@@ -92,13 +111,21 @@ impl Load {
     }
 
     pub fn acked_so_far(&self) -> usize {
-        self.shared.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).count()
+        self.shared
+            .known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .count()
     }
 
     /// Lets every client finish what it has in flight, and says what was acknowledged.
     pub async fn stop(mut self) -> Acked {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
-        self.shared.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.shared
+            .known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 }

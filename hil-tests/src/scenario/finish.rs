@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
+use rand::RngExt;
+use rand::rngs::StdRng;
 use serde::Serialize;
 
 use crate::check::{Frames, acked_stand_once_and_in_order, settled};
@@ -23,7 +25,10 @@ pub struct Outcome {
 }
 
 pub(crate) fn place(site: &Site) -> Where {
-    Where { mqtt: site.mqtt(), mllp: site.mllp() }
+    Where {
+        mqtt: site.mqtt(),
+        mllp: site.mllp(),
+    }
 }
 
 pub(crate) struct Story {
@@ -35,11 +40,18 @@ pub(crate) struct Story {
 
 pub(crate) async fn finish(mut site: Site, load: Load, story: Story) -> anyhow::Result<Outcome> {
     let acked = load.stop().await;
-    ensure!(acked.count() > 0, "nothing was acknowledged: the load did not reach the agent");
+    ensure!(
+        acked.count() > 0,
+        "nothing was acknowledged: the load did not reach the agent"
+    );
     let unaccounted = match site.api() {
         Some(api) => {
             let accounting = settled(&api).await?;
-            ensure!(accounting.unaccounted == 0, "P4: unaccounted: {}", serde_json::to_string(&accounting)?);
+            ensure!(
+                accounting.unaccounted == 0,
+                "P4: unaccounted: {}",
+                serde_json::to_string(&accounting)?
+            );
             0
         }
         None => drained(&site).await?,
@@ -49,8 +61,17 @@ pub(crate) async fn finish(mut site: Site, load: Load, story: Story) -> anyhow::
     let frames = Frames::read(&log).await?;
     log.close().await?;
     check(&frames, &acked)?;
-    let digest = if site.has_aggregator() { Some(same_digest(&site).await.context("P5")?) } else { None };
-    let Story { scenario, seed, rounds, faults } = story;
+    let digest = if site.has_aggregator() {
+        Some(same_digest(&site).await.context("P5")?)
+    } else {
+        None
+    };
+    let Story {
+        scenario,
+        seed,
+        rounds,
+        faults,
+    } = story;
     Ok(Outcome {
         scenario: scenario.to_owned(),
         seed,
@@ -65,7 +86,11 @@ pub(crate) async fn finish(mut site: Site, load: Load, story: Story) -> anyhow::
 }
 
 fn check(frames: &Frames, acked: &Acked) -> anyhow::Result<()> {
-    ensure!(frames.gaps == 0, "{} gaps were recorded although nothing was lost", frames.gaps);
+    ensure!(
+        frames.gaps == 0,
+        "{} gaps were recorded although nothing was lost",
+        frames.gaps
+    );
     acked_stand_once_and_in_order(frames, acked)
 }
 
@@ -77,7 +102,7 @@ async fn drained(site: &Site) -> anyhow::Result<i64> {
 }
 
 /// P5: what the aggregator keeps equals what the log alone gives.
-async fn same_digest(site: &Site) -> anyhow::Result<String> {
+pub(crate) async fn same_digest(site: &Site) -> anyhow::Result<String> {
     let kept = wardline_aggregator::summary_of_store(&site.aggregator_data())?;
     let log = site.centre_log().await?;
     let (name, beds) = (crate::target::SITE, kept.beds_csv.as_str());
@@ -89,4 +114,10 @@ async fn same_digest(site: &Site) -> anyhow::Result<String> {
         kept.digest
     );
     Ok(computed)
+}
+
+pub(crate) fn shuffle_in_place<T>(items: &mut [T], rng: &mut StdRng) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, rng.random_range(0..=i));
+    }
 }

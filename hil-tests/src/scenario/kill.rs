@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::load::Load;
-use crate::scenario::finish::{Outcome, Story, finish, place};
+use crate::scenario::finish::{Outcome, Story, finish, place, shuffle_in_place};
 use crate::target::{Layout, Part, Site};
 
 /// Longest time between two kills.
@@ -28,18 +28,26 @@ pub async fn kill(layout: Layout, seed: u64, rounds: u32) -> anyhow::Result<Outc
         // Every part gets its share, in an order that the seed gives.
         let turn = round as usize % victims.len();
         if turn == 0 {
-            shuffle(&mut victims, &mut rng);
+            shuffle_in_place(&mut victims, &mut rng);
         }
-        let Some(victim) = victims.get(turn).copied() else { continue };
-        *faults.entry(format!("{victim:?}").to_lowercase()).or_default() += 1;
+        let Some(victim) = victims.get(turn).copied() else {
+            continue;
+        };
+        *faults
+            .entry(format!("{victim:?}").to_lowercase())
+            .or_default() += 1;
         site.kill_and_restart(victim).await?;
         load.point_to(place(&site));
     }
-    finish(site, load, Story { scenario: "kill", seed, rounds, faults }).await
-}
-
-fn shuffle(victims: &mut [Part], rng: &mut StdRng) {
-    for i in (1..victims.len()).rev() {
-        victims.swap(i, rng.random_range(0..=i));
-    }
+    finish(
+        site,
+        load,
+        Story {
+            scenario: "kill",
+            seed,
+            rounds,
+            faults,
+        },
+    )
+    .await
 }

@@ -23,5 +23,15 @@ pub async fn silent_cut(seed: u64, rounds: u32, cut: Duration) -> anyhow::Result
         site.link.set(Link::Up);
     }
     let faults = BTreeMap::from([("silent cut".to_owned(), rounds)]);
-    finish(site, load, Story { scenario: "silent-cut", seed, rounds, faults }).await
+    finish(
+        site,
+        load,
+        Story {
+            scenario: "silent-cut",
+            seed,
+            rounds,
+            faults,
+        },
+    )
+    .await
 }

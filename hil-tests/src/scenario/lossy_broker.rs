@@ -13,9 +13,17 @@ use crate::target::{Layout, Site};
 
 /// `None` when there is no Mosquitto on this machine.
 pub async fn lossy_broker(seed: u64, rounds: u32) -> anyhow::Result<Option<Outcome>> {
-    let Some(mut broker) = Mosquitto::start().await? else { return Ok(None) };
+    let Some(mut broker) = Mosquitto::start().await? else {
+        return Ok(None);
+    };
     let mut rng = StdRng::seed_from_u64(seed);
-    let site = Site::start(Layout::Edge { broker: Some(broker.address()) }, &[]).await?;
+    let site = Site::start(
+        Layout::Edge {
+            broker: Some(broker.address()),
+        },
+        &[],
+    )
+    .await?;
     let load = Load::start(6, 3, 200);
     load.point_to(place(&site));
     for _ in 0..rounds {
@@ -23,5 +31,16 @@ pub async fn lossy_broker(seed: u64, rounds: u32) -> anyhow::Result<Option<Outco
         broker.restart().await?;
     }
     let faults = BTreeMap::from([("broker".to_owned(), rounds)]);
-    finish(site, load, Story { scenario: "lossy-broker", seed, rounds, faults }).await.map(Some)
+    finish(
+        site,
+        load,
+        Story {
+            scenario: "lossy-broker",
+            seed,
+            rounds,
+            faults,
+        },
+    )
+    .await
+    .map(Some)
 }

@@ -32,7 +32,10 @@ pub enum Layout {
     Together,
     /// Three processes; the bridge writes to Kafka, the aggregator replicates from it. With `broker`, agent and bridge
     /// meet at an MQTT broker that the site already has.
-    Apart { kafka: String, broker: Option<SocketAddr> },
+    Apart {
+        kafka: String,
+        broker: Option<SocketAddr>,
+    },
     /// Agent and bridge with the embedded log; no aggregator.
     Edge { broker: Option<SocketAddr> },
 }
@@ -51,13 +54,31 @@ pub struct Site {
 
 impl Site {
     pub async fn start(layout: Layout, extra: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with_beds(layout, extra, BEDS).await
+    }
+
+    pub async fn start_with_beds(
+        layout: Layout,
+        extra: &[&str],
+        beds: &str,
+    ) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let root = tempfile::Builder::new().prefix("wardline-hil-").tempdir()?;
-        std::fs::write(root.path().join("beds.csv"), BEDS)?;
+        std::fs::write(root.path().join("beds.csv"), beds)?;
         let link = Proxy::start().await?;
         let extra = extra.iter().map(|s| format!("--set={s}")).collect();
         let (agent, bridge, aggregator, together) = (None, None, None, None);
-        let mut site = Self { binaries, layout, root, link, agent, bridge, aggregator, together, extra };
+        let mut site = Self {
+            binaries,
+            layout,
+            root,
+            link,
+            agent,
+            bridge,
+            aggregator,
+            together,
+            extra,
+        };
         site.write_config()?;
         for part in site.parts() {
             site.start_part(part).await?;
@@ -94,7 +115,9 @@ impl Site {
         };
         let uplink = match &self.layout {
             Layout::Together => String::new(),
-            Layout::Apart { .. } | Layout::Edge { .. } => format!("uplink.url = \"mqtt://{}\"\n", self.link.address()),
+            Layout::Apart { .. } | Layout::Edge { .. } => {
+                format!("uplink.url = \"mqtt://{}\"\n", self.link.address())
+            }
         };
         let broker = match self.broker() {
             Some(broker) => format!("upstream.url = \"mqtt://{broker}\"\n"),
@@ -133,7 +156,9 @@ impl Site {
         arguments.push("run".to_owned());
         let process = Process::start(&self.binaries, program, &self.data(part), &arguments).await?;
         if part == Part::Bridge {
-            let next = self.broker().map_or_else(|| process.address("bridge_mqtt"), Ok)?;
+            let next = self
+                .broker()
+                .map_or_else(|| process.address("bridge_mqtt"), Ok)?;
             self.link.point_to(next);
         }
         *self.slot(part) = Some(process);
@@ -195,7 +220,10 @@ impl Site {
 
     pub fn api(&self) -> Option<String> {
         let process = self.aggregator.as_ref().or(self.together.as_ref())?;
-        process.address("api").ok().map(|address| format!("http://{address}"))
+        process
+            .address("api")
+            .ok()
+            .map(|address| format!("http://{address}"))
     }
 
     pub fn pid(&self, part: Part) -> Option<u32> {

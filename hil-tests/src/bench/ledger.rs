@@ -1,0 +1,122 @@
+//! The aggregator's fold: decoding and applying in memory, and with state, positions and view topics on disk.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use serde_json::json;
+use wardline_aggregator::ledger::{BedList, Ledger, Policy};
+use wardline_aggregator::{Source, decode};
+use wardline_log::{SharedLog, Target};
+use wardline_model::topic::FHIR_TOPICS;
+use wardline_service::Settings;
+
+use super::Options;
+use super::bridge::{Kind, fill, map_all};
+use super::proc::cpu_s;
+use super::report::say;
+
+const READ_RECORDS: usize = 1000;
+const WAIT_S: u64 = 300;
+
+pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
+    for (kind, what) in [(Kind::Adt, "ADT"), (Kind::Device, "device events")] {
+        let dir = tempfile::tempdir()?;
+        let log = wardline_log::open(&Target::parse("embedded", &dir.path().join("log"))?).await?;
+        fill(&log, kind, options.events).await?;
+        map_all(&log, dir.path(), options.events).await?;
+        for turn in 1..=options.turns {
+            in_memory(&log, what, turn).await?;
+            durable(&log, what, turn).await?;
+        }
+        log.close().await?;
+    }
+    Ok(())
+}
+
+async fn in_memory(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()> {
+    let mut ledger = Ledger::new(BedList::empty(), Policy::default());
+    let (mut facts, mut spent) = (0_u64, Duration::ZERO);
+    for topic in FHIR_TOPICS {
+        for at in log.offsets(topic).await? {
+            let mut reader = log.reader(topic, at.partition, at.start).await?;
+            while reader.position() < at.end {
+                let entries = reader.next(READ_RECORDS, Duration::from_secs(5)).await?;
+                let begun = Instant::now();
+                for entry in &entries {
+                    if let Ok(Some(fact)) =
+                        decode::fact("bench", topic, at.partition, entry.offset, &entry.record)
+                    {
+                        ledger.apply(fact);
+                        facts += 1;
+                    }
+                }
+                spent += begun.elapsed();
+            }
+        }
+    }
+    let more = json!({"turn": turn, "n": facts});
+    say(
+        "ledger",
+        &format!("{what}: decode and apply in memory, one core"),
+        facts as f64 / spent.as_secs_f64(),
+        "facts/s",
+        &more,
+    );
+    Ok(())
+}
+
+async fn durable(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let values = [
+        ("site.name", "bench"),
+        ("aggregator.api.listen", "127.0.0.1:0"),
+    ];
+    let settings = Settings::for_tests(dir.path(), &values)
+        .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let config = wardline_aggregator::Config::from_settings(&settings)
+        .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let (begun, cpu) = (Instant::now(), cpu_s(std::process::id())?);
+    let source = Source {
+        site: "bench".to_owned(),
+        log: log.clone(),
+        local: true,
+    };
+    let running = wardline_aggregator::start(config, log.clone(), vec![source]).await?;
+    let address = running.addresses.get("api").copied();
+    let url = address
+        .map(|at| format!("http://{at}/readyz"))
+        .unwrap_or_default();
+    while !ready(&url).await? {
+        if begun.elapsed().as_secs() > WAIT_S {
+            bail!("the aggregator has not caught up after {WAIT_S} s");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (wall_s, cpu_s) = (
+        begun.elapsed().as_secs_f64(),
+        cpu_s(std::process::id())? - cpu,
+    );
+    running.stop().await?;
+    let facts = wardline_aggregator::summary_of_store(dir.path())?.facts as f64;
+    let more = json!({"turn": turn, "n": facts, "wall_s": wall_s, "cpu_s": cpu_s});
+    say(
+        "ledger",
+        &format!("{what}: from the log, state on disk"),
+        facts / wall_s,
+        "facts/s",
+        &more,
+    );
+    say(
+        "ledger",
+        &format!("{what}: from the log, state on disk, per core"),
+        facts / cpu_s,
+        "facts/s/core",
+        &more,
+    );
+    Ok(())
+}
+
+async fn ready(url: &str) -> anyhow::Result<bool> {
+    let url = url.to_owned();
+    Ok(tokio::task::spawn_blocking(move || ureq::get(&url).call().is_ok()).await?)
+}
