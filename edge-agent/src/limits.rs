@@ -13,7 +13,7 @@ pub const COMMIT_LARGE_BYTES: usize = 64 * 1024;
 /// Events that wait for a commit. Above it an append is refused as busy; intake bounds itself far below.
 pub const QUEUE_RAW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Blocks that one commit frees; the rest goes with the next one.
-pub const FREE_BLOCKS_MAX: usize = 4096;
+pub const FREE_BLOCKS_MAX: usize = 1024;
 /// How long a receipt waits for a commit that takes its deletions along.
 pub const FREE_DELAY_MS: u64 = 500;
 /// After a commit failed: pause between attempts to open the store again.

@@ -7,7 +7,6 @@ mod common;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use common::{all, open, text_of, texts};
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
@@ -49,7 +48,7 @@ fn message(id: usize, rest: &str) -> Vec<u8> {
 /// Reads one framed answer.
 async fn reply(stream: &mut TcpStream) -> String {
     let mut out = Vec::new();
-    timeout(Duration::from_secs(20), async {
+    timeout(common::DEADLINE, async {
         while !out.ends_with(&[codec::FS, codec::CR]) {
             out.push(stream.read_u8().await.unwrap());
         }
@@ -73,7 +72,7 @@ async fn publish(addr: SocketAddr, id: &str, qos: QoS, messages: &[(&str, &str)]
     }
     let mut acked = 0;
     while acked < messages.len() {
-        match timeout(Duration::from_secs(20), events.poll())
+        match timeout(common::DEADLINE, events.poll())
             .await
             .unwrap()
             .unwrap()
@@ -139,7 +138,7 @@ async fn p1_devices_may_not_write_to_the_agents_own_topics() {
         )
         .await
         .unwrap();
-    let closed = timeout(Duration::from_secs(20), async {
+    let closed = timeout(common::DEADLINE, async {
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::PubAck(_))) => panic!("acked"),
@@ -178,7 +177,7 @@ async fn publish_qos2(stream: &mut TcpStream, dup: bool) {
         .await
         .unwrap();
     let mut pubrec = [0; 4];
-    timeout(Duration::from_secs(20), stream.read_exact(&mut pubrec))
+    timeout(common::DEADLINE, stream.read_exact(&mut pubrec))
         .await
         .unwrap()
         .unwrap();
@@ -335,7 +334,7 @@ async fn p7_at_the_quota_hl7_gets_ar_and_mqtt_3_is_closed_without_an_ack() {
         .publish("a/b", QoS::AtLeastOnce, false, "x")
         .await
         .unwrap();
-    let end = timeout(Duration::from_secs(20), async {
+    let end = timeout(common::DEADLINE, async {
         loop {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::PubAck(_))) => panic!("acked"),
@@ -365,7 +364,7 @@ async fn p7_at_the_quota_mqtt_5_is_told_quota_exceeded_and_stays_connected() {
         .await
         .unwrap();
     while refused < 3 {
-        let event = timeout(Duration::from_secs(20), events.poll())
+        let event = timeout(common::DEADLINE, events.poll())
             .await
             .unwrap()
             .unwrap();
@@ -418,7 +417,7 @@ async fn a_will_is_an_event() {
     ));
     drop(events);
     let socket = status::socket_path(dir.path());
-    timeout(Duration::from_secs(20), async {
+    timeout(common::DEADLINE, async {
         while status::ask(&socket).await.unwrap().next_seq < 3 {}
     })
     .await

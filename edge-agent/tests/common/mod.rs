@@ -19,7 +19,7 @@ use wardline_agent::clock::{Clock, SystemClock};
 use wardline_agent::store::{FileDisk, Run, Store, StoreConfig};
 use wardline_model::{Body, Class, Event, RangeSet, Stamp, block};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock::new())
