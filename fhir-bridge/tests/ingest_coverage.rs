@@ -259,7 +259,7 @@ fn i13_i15_a_newer_frame_is_refused_and_so_is_what_follows_it() {
 }
 
 #[test]
-fn i14_a_frame_in_anothers_name_is_refused() {
+fn i14_a_frame_in_a_foreign_name_is_refused() {
     let bridge = Bridge::default();
     let plan = bridge.plan(&[group(&[frame("gw-2", (1, 3), 1)])]);
     assert_eq!(plan.verdicts[0], [Err(Refused::ForeignAgent)]);

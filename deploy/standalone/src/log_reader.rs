@@ -72,9 +72,9 @@ fn from_api(api: &str, command: &LogCommand) -> anyhow::Result<()> {
 /// The API answers with one object; here every partition is a line, as from a stopped folder.
 fn topic_lines(body: impl Read) -> anyhow::Result<impl Iterator<Item = std::io::Result<String>>> {
     let mut answer: serde_json::Value = serde_json::from_reader(body)?;
-    let topics = match answer.get_mut("topics").map(serde_json::Value::take) {
-        Some(serde_json::Value::Array(topics)) => topics,
-        _ => bail!("the API's answer has no topics"),
+    let topics = answer.get_mut("topics").map(serde_json::Value::take);
+    let Some(serde_json::Value::Array(topics)) = topics else {
+        bail!("the API's answer has no topics");
     };
     Ok(topics.into_iter().map(|topic| Ok(topic.to_string())))
 }
