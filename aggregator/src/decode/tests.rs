@@ -88,7 +88,7 @@ fn a_replicated_record_says_where_it_came_from() {
 }
 
 #[test]
-fn beds_and_devices_are_read() {
+fn bed_reports_are_read() {
     let bed = |system: &str, code: &str| {
         let value = format!(
             r#"{{"identifier":[{{"system":"urn:wardline:location","value":"A^1^1"}}],"operationalStatus":{{"system":"{system}","code":"{code}"}}}}"#
@@ -110,21 +110,25 @@ fn beds_and_devices_are_read() {
         bed(SYSTEM_BED_STATUS, "Z").unwrap_err().place,
         "Location.operationalStatus"
     );
+}
 
-    let device = |rest: &str| {
-        let value = format!(
-            r#"{{"identifier":[{{"system":"urn:wardline:device","value":"pump-7"}}],"type":{{"text":"pump"}}{rest}}}"#
-        );
-        decode(
-            topic::FHIR_DEVICE,
-            &[(EVENT_TYPE, "mqtt"), (DEVICE_SEQ, "12")],
-            &value,
-        )
-        .map(|fact| match fact.subject {
-            Subject::Device(says) => says,
-            other => panic!("{other:?}"),
-        })
-    };
+fn device(rest: &str) -> Result<DeviceSays, DecodeError> {
+    let value = format!(
+        r#"{{"identifier":[{{"system":"urn:wardline:device","value":"pump-7"}}],"type":{{"text":"pump"}}{rest}}}"#
+    );
+    decode(
+        topic::FHIR_DEVICE,
+        &[(EVENT_TYPE, "mqtt"), (DEVICE_SEQ, "12")],
+        &value,
+    )
+    .map(|fact| match fact.subject {
+        Subject::Device(says) => says,
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn devices_are_read() {
     let state = device(r#","extension":[{"url":"urn:wardline:device-state","valueCode":"in-use"},{"url":"urn:wardline:department","valueString":"icu"}]"#).unwrap();
     assert_eq!(state.value, DeviceValue::State(DeviceState::InUse));
     assert_eq!(
@@ -158,7 +162,10 @@ fn beds_and_devices_are_read() {
         device(r#","extension":[{"url":"urn:wardline:battery-percent","valueDecimal":140}]"#)
             .is_err()
     );
+}
 
+#[test]
+fn an_observation_is_a_sign_of_life() {
     let observation = r#"{"device":{"identifier":{"system":"urn:wardline:device","value":"mon-1"}},"valueQuantity":{"value":80}}"#;
     let fact = decode(
         topic::FHIR_OBSERVATION,
@@ -177,7 +184,8 @@ fn beds_and_devices_are_read() {
 
 #[test]
 fn p8_a_broken_record_says_what_and_where_and_not_what_it_held() {
-    let cases: [(&str, &[(&str, &str)], &str, &str); 9] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+    let cases: [Case<'_>; 9] = [
         (
             topic::FHIR_ENCOUNTER,
             &[(EVENT_ID, "-")],

@@ -116,7 +116,7 @@ impl Ev {
 fn plain(fact: &Fact) -> Ev {
     let n: u64 = fact.control_id.parse().unwrap();
     let mut ev = Ev {
-        trigger: fact.event_type["ADT^".len()..].to_owned(),
+        trigger: fact.event_type.replace("ADT^", ""),
         key: (fact.event_ms, fact.recorded_ms, n),
         recorded: fact.recorded_ms,
         precision: fact.precision_ms,
@@ -157,38 +157,73 @@ fn targets(cancel: &str) -> &'static [&'static str] {
 }
 
 /// The events that count, with what cancels do put in as events of their own.
+#[derive(Default)]
+struct Living {
+    alive: Vec<Ev>,
+    /// Discharges that a cancel let stand.
+    used: Vec<u64>,
+    /// Up to when each visit never was, by its cancelled admissions so far.
+    void: Vec<(String, i64)>,
+}
+
 fn living(all: &[Ev]) -> Vec<Ev> {
-    let mut alive: Vec<Ev> = all
-        .iter()
-        .filter(|ev| targets(&ev.trigger).is_empty())
-        .cloned()
-        .collect();
-    let mut cancels: Vec<Ev> = all
-        .iter()
-        .filter(|ev| !targets(&ev.trigger).is_empty())
-        .cloned()
-        .collect();
+    let cancels = all.iter().filter(|ev| !targets(&ev.trigger).is_empty());
+    let mut cancels: Vec<Ev> = cancels.cloned().collect();
     cancels.sort_by_key(|ev| (ev.recorded, ev.time(), ev.key.2));
-    let mut used: Vec<u64> = Vec::new();
-    // Up to when each visit never was, by its cancelled admissions so far.
-    let mut void: Vec<(String, i64)> = Vec::new();
-    for cancel in cancels {
-        let is_void = void
-            .iter()
-            .any(|(visit, until)| *visit == cancel.visit && cancel.time() <= *until);
-        if cancel.trigger != "A11" && is_void {
-            continue;
+    let events = all.iter().filter(|ev| targets(&ev.trigger).is_empty());
+    let mut living = Living {
+        alive: events.cloned().collect(),
+        ..Living::default()
+    };
+    for cancel in &cancels {
+        living.alive.sort_by_key(|ev| ev.key);
+        living.cancel(cancel);
+    }
+    living.alive.sort_by_key(|ev| ev.key);
+    living.alive
+}
+
+impl Living {
+    fn cancel(&mut self, cancel: &Ev) {
+        let void =
+            |(visit, until): &(String, i64)| *visit == cancel.visit && cancel.time() <= *until;
+        if cancel.trigger != "A11" && self.void.iter().any(void) {
+            return;
         }
-        alive.sort_by_key(|ev| ev.key);
-        let fits: Vec<Ev> = alive
+        let target = self.target(cancel);
+        if cancel.trigger == "A11" {
+            self.never_was(cancel, target.as_ref());
+            return;
+        }
+        let Some(target) = target else { return };
+        let elsewhere = cancel.bed().is_some() && cancel.bed() != self.bed_before(&target);
+        if cancel.trigger == "A13" && elsewhere {
+            self.used.push(target.key.2);
+            self.then(cancel, "again");
+            return;
+        }
+        self.alive.retain(|ev| ev.key != target.key);
+        if cancel.trigger == "A12" {
+            self.alive.retain(|ev| {
+                let update = ev.trigger == "A08" && ev.visit == cancel.visit;
+                let repeats = update && ev.place.is_some() && ev.place == target.place;
+                !(repeats && ev.key > target.key && ev.time() <= cancel.recorded)
+            });
+            if elsewhere {
+                self.then(cancel, "there");
+            }
+        }
+    }
+
+    fn target(&self, cancel: &Ev) -> Option<Ev> {
+        let mine = self
+            .alive
             .iter()
-            .filter(|ev| {
-                ev.visit == cancel.visit && targets(&cancel.trigger).contains(&ev.trigger.as_str())
-            })
-            .filter(|ev| !used.contains(&ev.key.2))
-            .cloned()
+            .filter(|ev| ev.visit == cancel.visit && !self.used.contains(&ev.key.2));
+        let fits: Vec<&Ev> = mine
+            .filter(|ev| targets(&cancel.trigger).contains(&ev.trigger.as_str()))
             .collect();
-        let meets = |ev: &&Ev| {
+        let meets = |ev: &&&Ev| {
             let (start, length, other) = if cancel.precision >= ev.precision {
                 (cancel.time(), cancel.precision, ev.time())
             } else {
@@ -198,65 +233,44 @@ fn living(all: &[Ev]) -> Vec<Ev> {
         };
         let mut target = None;
         if cancel.evn6 {
-            target = fits
+            let known = fits
                 .iter()
                 .filter(meets)
-                .rfind(|ev| ev.recorded <= cancel.recorded)
-                .or(fits.iter().find(meets));
+                .rfind(|ev| ev.recorded <= cancel.recorded);
+            target = known.or(fits.iter().find(meets));
         }
-        let target = target
-            .or(fits.iter().rfind(|ev| ev.time() <= cancel.recorded))
-            .cloned();
+        let target = target.or(fits.iter().rfind(|ev| ev.time() <= cancel.recorded));
+        target.map(|ev| (*ev).clone())
+    }
+
+    fn never_was(&mut self, cancel: &Ev, target: Option<&Ev>) {
+        self.alive.retain(|ev| {
+            let hit = target.is_some_and(|target| target.key == ev.key);
+            let void = ev.visit == cancel.visit && (hit || ev.time() <= cancel.recorded);
+            !void || ev.trigger == "ended"
+        });
+        self.void.push((cancel.visit.clone(), cancel.recorded));
+        self.then(cancel, "ended");
+    }
+
+    fn bed_before(&self, target: &Ev) -> Option<String> {
+        let mut visit = Visit::default();
+        for ev in self
+            .alive
+            .iter()
+            .filter(|ev| ev.visit == target.visit && ev.key < target.key)
+        {
+            visit.take(ev);
+        }
+        visit.bed
+    }
+
+    fn then(&mut self, cancel: &Ev, trigger: &str) {
         let mut then = cancel.clone();
         then.key = (cancel.recorded, cancel.recorded, cancel.key.2);
-        if cancel.trigger == "A11" {
-            alive.retain(|ev| {
-                let mine = ev.visit == cancel.visit;
-                let hit = target.as_ref().is_some_and(|target| target.key == ev.key);
-                !(mine && (hit || ev.time() <= cancel.recorded) && ev.trigger != "ended")
-            });
-            void.push((cancel.visit.clone(), cancel.recorded));
-            then.trigger = "ended".into();
-            alive.push(then);
-            continue;
-        }
-        let Some(target) = target else { continue };
-        let before = {
-            let mut hospital = Hospital::default();
-            alive
-                .iter()
-                .filter(|ev| ev.visit == cancel.visit && ev.key < target.key)
-                .for_each(|ev| hospital.step(ev));
-            hospital
-                .visits
-                .iter()
-                .find(|visit| visit.name == cancel.visit)
-                .and_then(|visit| visit.bed.clone())
-        };
-        let elsewhere = cancel.bed().is_some() && cancel.bed() != before;
-        if cancel.trigger == "A13" && elsewhere {
-            used.push(target.key.2);
-            then.trigger = "again".into();
-            alive.push(then);
-            continue;
-        }
-        alive.retain(|ev| ev.key != target.key);
-        if cancel.trigger == "A12" {
-            alive.retain(|ev| {
-                let repeats = ev.trigger == "A08"
-                    && ev.visit == cancel.visit
-                    && ev.place.is_some()
-                    && ev.place == target.place;
-                !(repeats && ev.key > target.key && ev.time() <= cancel.recorded)
-            });
-            if elsewhere {
-                then.trigger = "there".into();
-                alive.push(then);
-            }
-        }
+        then.trigger = trigger.into();
+        self.alive.push(then);
     }
-    alive.sort_by_key(|ev| ev.key);
-    alive
 }
 
 #[derive(Default, Clone, PartialEq)]
@@ -277,6 +291,57 @@ struct Hospital {
     conditions: std::collections::BTreeMap<String, Condition>,
 }
 
+impl Visit {
+    /// Whether leaving a bed by this event is a departure.
+    fn take(&mut self, ev: &Ev) -> bool {
+        match ev.trigger.as_str() {
+            "A01" | "A06" | "A17" | "again" => self.put(ev),
+            "A04" => {
+                let held = self.bed.clone();
+                self.put(ev);
+                if ev.bed().is_none_or(|bed| bed != ED1) {
+                    self.bed = held;
+                }
+            }
+            "A05" | "A14" => (self.status, self.admission) = ("planned", Some(ev.place.clone())),
+            "A02" => {
+                self.put(ev);
+                self.transfer = None;
+            }
+            "A03" | "ended" => {
+                let name = std::mem::take(&mut self.name);
+                *self = Self {
+                    name,
+                    status: "ended",
+                    ..Self::default()
+                };
+            }
+            "A07" => {
+                self.put(ev);
+                (self.bed, self.transfer, self.discharge) = (None, None, false);
+            }
+            "A08" if ev.bed().is_some() && matches!(self.status, "active" | "") => self.put(ev),
+            "A15" => self.transfer = Some(ev.second.clone()),
+            "A16" => self.discharge = true,
+            "there" if self.status != "ended" => self.put(ev),
+            "A08" | "there" => {}
+            "A21" => self.away = true,
+            "A22" => {
+                self.away = false;
+                if ev.bed().is_some() && self.status.is_empty() {
+                    self.put(ev);
+                }
+            }
+            other => panic!("{other}"),
+        }
+        !matches!(ev.trigger.as_str(), "A17" | "ended" | "again" | "there")
+    }
+
+    fn put(&mut self, ev: &Ev) {
+        (self.status, self.bed, self.admission) = ("active", ev.bed(), None);
+    }
+}
+
 impl Hospital {
     fn step(&mut self, ev: &Ev) {
         if let Some(condition) = ev.condition {
@@ -285,81 +350,28 @@ impl Hospital {
             }
             return;
         }
-        let at = self
-            .visits
-            .iter()
-            .position(|visit| visit.name == ev.visit)
-            .unwrap_or_else(|| {
-                self.visits.push(Visit {
-                    name: ev.visit.clone(),
-                    ..Visit::default()
-                });
-                self.visits.len() - 1
+        if !self.visits.iter().any(|visit| visit.name == ev.visit) {
+            self.visits.push(Visit {
+                name: ev.visit.clone(),
+                ..Visit::default()
             });
-        let visit = &mut self.visits[at];
-        let was = visit.bed.clone();
-        let mut departs = true;
-        let place_if = |condition: bool, visit: &mut Visit| {
-            if condition {
-                (visit.status, visit.bed, visit.admission) = ("active", ev.bed(), None);
-            }
-        };
-        match ev.trigger.as_str() {
-            "A01" | "A06" => place_if(true, visit),
-            "A04" => {
-                let held = visit.bed.clone();
-                place_if(true, visit);
-                if ev.bed().is_none_or(|bed| bed != ED1) {
-                    visit.bed = held;
-                }
-            }
-            "A05" | "A14" => (visit.status, visit.admission) = ("planned", Some(ev.place.clone())),
-            "A02" => {
-                place_if(true, visit);
-                visit.transfer = None;
-            }
-            "A03" | "ended" => {
-                *visit = Visit {
-                    name: visit.name.clone(),
-                    status: "ended",
-                    ..Visit::default()
-                };
-                departs = ev.trigger == "A03";
-            }
-            "A07" => {
-                place_if(true, visit);
-                (visit.bed, visit.transfer, visit.discharge) = (None, None, false);
-            }
-            "A08" => place_if(
-                ev.bed().is_some() && matches!(visit.status, "active" | ""),
-                visit,
-            ),
-            "A15" => visit.transfer = Some(ev.second.clone()),
-            "A16" => visit.discharge = true,
-            "A17" | "again" => {
-                place_if(true, visit);
-                departs = false;
-            }
-            "there" => {
-                place_if(visit.status != "ended", visit);
-                departs = false;
-            }
-            "A21" => visit.away = true,
-            "A22" => {
-                visit.away = false;
-                place_if(ev.bed().is_some() && visit.status.is_empty(), visit);
-            }
-            other => panic!("{other}"),
         }
-        let now = visit.bed.clone();
-        if let Some(was) = was
-            && Some(&was) != now.as_ref()
-            && departs
-            && !self
+        let visit = self
+            .visits
+            .iter_mut()
+            .find(|visit| visit.name == ev.visit)
+            .unwrap();
+        let was = visit.bed.clone();
+        let departs = visit.take(ev);
+        if visit.bed == was || !departs {
+            return;
+        }
+        if let Some(was) = was.filter(|was| {
+            !self
                 .visits
                 .iter()
-                .any(|visit| visit.bed.as_ref() == Some(&was))
-        {
+                .any(|visit| visit.bed.as_ref() == Some(was))
+        }) {
             self.conditions.insert(was, Condition::Housekeeping);
         }
     }
