@@ -221,6 +221,12 @@ fn main() {
     let mut long = vec![maker.visit("ADT^A01", 0, 1, 1)];
     long.extend((1..20_000).map(|minute| maker.visit("ADT^A08", minute, 1, 1)));
     run("one visit with 20,000 updates", long.clone());
+    for i in (1..long.len()).rev() {
+        let j = usize::try_from(maker.random(u64::try_from(i + 1).unwrap_or(1))).unwrap_or(0);
+        long.swap(i, j);
+    }
+    run("one visit with 20,000, shuffled", long.clone());
+    long.sort_by_key(|fact| fact.event_ms);
     long.truncate(4000);
     long.reverse();
     run("one visit with 4,000, newest first", long);

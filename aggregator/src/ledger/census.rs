@@ -242,6 +242,9 @@ impl Count {
     }
 }
 
+/// Every transfer may carry it; only a prior location that disagrees is worth a look (B21).
+const PRIOR_GIVEN: &str = "prior-location-given";
+
 fn flags(state: &BedState) -> Vec<String> {
     let mut flags: Vec<String> = Vec::new();
     for occupant in &state.occupants {
@@ -249,7 +252,13 @@ fn flags(state: &BedState) -> Vec<String> {
             .iter()
             .filter(|(bit, _)| occupant.remarks & bit != 0);
         flags.extend(words.map(|(_, word)| (*word).to_owned()));
-        flags.extend(occupant.arrived.event.flags.iter().map(ToString::to_string));
+        let own = occupant
+            .arrived
+            .event
+            .flags
+            .iter()
+            .filter(|flag| ***flag != *PRIOR_GIVEN);
+        flags.extend(own.map(ToString::to_string));
     }
     flags.sort();
     flags.dedup();

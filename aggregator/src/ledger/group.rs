@@ -60,6 +60,7 @@ pub(crate) fn run(
         if !verdict.is_out(i) {
             fold.event(rules, &item.event, item.member, item.other);
         }
+        fold.mark(i + 1);
     }
     for synth in synths {
         fold.settle(synth);
@@ -106,7 +107,14 @@ impl Group {
             .verdict
             .frontier_ms
             .is_some_and(|frontier| event.event_ms <= frontier);
-        if first || !appended || in_reach || event.kind.is_cancel() || event.kind == Kind::Merge {
+        let plain = !in_reach && !event.kind.is_cancel() && event.kind != Kind::Merge;
+        if first || !plain {
+            return self.refold(rules);
+        }
+        if !appended {
+            if self.repeats(rules, place) {
+                return Change::default();
+            }
             return self.refold(rules);
         }
         let before = self.fold.effects.len();
@@ -114,6 +122,7 @@ impl Group {
         self.fold.event(rules, event, member, None);
         self.verdict.out.push(None);
         self.verdict.used.push(None);
+        self.fold.mark(self.items.len());
         Change {
             removed: Vec::new(),
             added: self.fold.effects.iter().skip(before).cloned().collect(),

@@ -20,6 +20,7 @@ mod fact;
 mod group;
 mod kind;
 pub mod limits;
+mod marks;
 mod merge;
 mod natural;
 mod outcome;

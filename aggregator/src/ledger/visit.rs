@@ -12,6 +12,7 @@ use super::bedlist::BedList;
 use super::effect::{Effect, Slot, What, remark};
 use super::event::{At, Event, Spot};
 use super::kind::Kind;
+use super::marks::Mark;
 use super::policy::Policy;
 
 /// What the folds look up.
@@ -118,6 +119,7 @@ pub(crate) struct Fold {
     pub(super) stands: Vec<usize>,
     pub(crate) states: Vec<VisitState>,
     pub(crate) effects: Vec<Arc<Effect>>,
+    pub(crate) marks: Vec<Mark>,
 }
 
 impl Fold {
@@ -127,6 +129,7 @@ impl Fold {
             stands: (0..names.len()).collect(),
             states: vec![VisitState::default(); names.len()],
             effects: Vec::new(),
+            marks: Vec::new(),
         }
     }
 

@@ -140,3 +140,30 @@ proptest! {
         prop_assert_eq!(whole.known(known * MINUTE).canonical_text(), part.canonical_text());
     }
 }
+
+/// Long visits take short cuts for late repetitions: they end where a fold in order does.
+#[test]
+fn p6_thousands_of_updates_in_any_order_give_one_state() {
+    let place = |i: u64| if i.is_multiple_of(97) { A2 } else { A1 };
+    let mut facts: Vec<Fact> = (1..1500_u64)
+        .map(|i| {
+            said("A08", i, i64::try_from(i).unwrap())
+                .in_(place(i))
+                .fact()
+        })
+        .collect();
+    facts.push(said("A01", 2000, 0).in_(A1).fact());
+    facts.push(said("A12", 2001, 30).in_(A2).recorded(700).fact());
+    facts.push(said("A02", 2002, 30).in_(B1).fact());
+    let in_order = fold(facts.iter().cloned());
+    for step in [7_usize, 331, 1201] {
+        let shuffled: Vec<Fact> = (0..facts.len())
+            .map(|i| facts[(i * step) % facts.len()].clone())
+            .collect();
+        assert_eq!(fold(shuffled).digest(), in_order.digest(), "{step}");
+    }
+    assert_eq!(
+        fold(facts.iter().rev().cloned()).digest(),
+        in_order.digest()
+    );
+}
