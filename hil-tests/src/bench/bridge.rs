@@ -16,15 +16,13 @@ use wardline_model::{
 use wardline_service::Settings;
 
 use super::Options;
-use super::mllp::admission;
+use super::mllp::{admission, start_ms};
 use super::proc::cpu_s;
 use super::report::say;
 
 const FRAME_EVENTS: u64 = 500;
 const WAIT_S: u64 = 300;
 const POLL_MS: u64 = 10;
-/// Device events begin here.
-const START_MS: i64 = 1_767_225_600_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,7 +39,7 @@ impl Kind {
     }
 
     fn event(self, n: u64) -> Event {
-        let at = START_MS + i64::try_from(n).unwrap_or(0) * 10;
+        let at = start_ms() + i64::try_from(n).unwrap_or(0) * 10;
         let body = match self {
             Self::Adt => Body::Hl7 {
                 raw: admission(n).into(),
@@ -227,6 +225,6 @@ fn of_frame(frame: &Frame, first: u64, last: u64) -> anyhow::Result<Record> {
             text(record::LAST, last.to_string()),
             text(record::LANE, Lane::Live.as_str().to_owned()),
         ],
-        time_ms: START_MS,
+        time_ms: start_ms(),
     })
 }

@@ -19,13 +19,21 @@ const PAYLOAD_BYTES: usize = 256;
 
 /// An agent without an uplink: nothing but devices and its disk.
 pub(super) async fn agent_alone(dir: &std::path::Path) -> anyhow::Result<Process> {
+    agent_with(dir, &[]).await
+}
+
+pub(super) async fn agent_with(dir: &std::path::Path, more: &[&str]) -> anyhow::Result<Process> {
     let set = [
+        "site.name=bench",
         "agent.mqtt.listen=127.0.0.1:0",
         "agent.mllp.listen=127.0.0.1:0",
         "agent.buffer.quota=16GiB",
-        "site.name=bench",
     ];
-    let mut arguments: Vec<String> = set.iter().map(|s| format!("--set={s}")).collect();
+    let mut arguments: Vec<String> = set
+        .iter()
+        .chain(more)
+        .map(|s| format!("--set={s}"))
+        .collect();
     arguments.push("run".to_owned());
     Process::start(&Binaries::find()?, "wardline-agent", dir, &arguments).await
 }
