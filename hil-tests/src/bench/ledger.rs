@@ -26,7 +26,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
         map_all(&log, dir.path(), options.events).await?;
         for turn in 1..=options.turns {
             in_memory(&log, what, turn).await?;
-            durable(&log, what, turn).await?;
+            durable(&log, what, options.events, turn).await?;
         }
         log.close().await?;
     }
@@ -73,7 +73,7 @@ async fn in_memory(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn durable(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()> {
+async fn durable(log: &SharedLog, what: &str, events: u64, turn: u32) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let values = [
         ("site.name", "bench"),
@@ -105,8 +105,9 @@ async fn durable(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()> {
         cpu_s(std::process::id())? - cpu,
     );
     running.stop().await?;
-    let facts = wardline_aggregator::summary_of_store(dir.path())?.facts as f64;
-    let more = json!({"turn": turn, "n": facts, "wall_s": wall_s, "cpu_s": cpu_s});
+    let kept = wardline_aggregator::summary_of_store(dir.path())?.facts;
+    let facts = events as f64;
+    let more = json!({"turn": turn, "n": events, "kept": kept, "wall_s": wall_s, "cpu_s": cpu_s});
     say(
         "ledger",
         &format!("{what}: from the log, state on disk"),
