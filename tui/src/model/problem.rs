@@ -1,7 +1,8 @@
 //! What a person should look at, worst first, and the pipeline in six figures.
 //!
 //! A problem has a short form for the verdict and a long one for the list. It is about the pipeline and its numbers,
-//! never about a patient.
+//! never about a patient. Standing facts (events once set aside, a listener that was allowed without TLS) are said and
+//! do not degrade the verdict: a verdict that is never OK is soon read by nobody.
 
 use wardline_model::api::SourceRow;
 
@@ -16,6 +17,15 @@ pub(crate) struct Problem {
     rank: u8,
     pub short: String,
     pub long: String,
+}
+
+/// From this rank on it is a standing fact.
+const STANDING_RANK: u8 = 6;
+
+impl Problem {
+    pub(crate) fn degrades(&self) -> bool {
+        self.rank < STANDING_RANK
+    }
 }
 
 /// `None` where the API did not say.
@@ -137,7 +147,7 @@ impl Model {
                 events(n)
             );
             out.push(Problem {
-                rank: 5,
+                rank: 6,
                 short: format!("{n} sidelined"),
                 long,
             });
@@ -205,7 +215,7 @@ impl Model {
             let many = text::counted(count(partly.len()), "department", "departments");
             let long = format!("sources heard in time: {}", partly.join(", "));
             out.push(Problem {
-                rank: 6,
+                rank: 5,
                 short: format!("{many} partly covered"),
                 long,
             });
@@ -238,7 +248,7 @@ impl Model {
         if left_out > 0 {
             let short = format!("{left_out} rows not shown");
             out.push(Problem {
-                rank: 6,
+                rank: 5,
                 long: format!("{short}: more than this dashboard keeps"),
                 short,
             });

@@ -1,6 +1,6 @@
 //! One word for the whole picture, and the sentence behind it. "Nothing lost" or how much was lost is always in it.
 
-use super::problem::lost_words;
+use super::problem::{Problem, lost_words};
 use super::rows::Moment;
 use super::{Link, Model};
 use crate::text;
@@ -30,7 +30,7 @@ impl Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub level: Level,
-    /// Why it is not OK; empty when it is.
+    /// Why it is not OK, or what stands; empty when there is nothing to say.
     pub reason: String,
     /// The beds in words; empty when nothing is known of them.
     pub census: Vec<String>,
@@ -86,14 +86,17 @@ impl Model {
             return (Level::Waiting, waiting_words(&self.api, why.is_some()));
         }
         let problems = self.problems(now);
-        match problems.as_slice() {
-            [] => (Level::Ok, String::new()),
-            [only] => (Level::Degraded, only.short.clone()),
-            [first, rest @ ..] => (
-                Level::Degraded,
-                format!("{} (and {} more)", first.short, rest.len()),
-            ),
-        }
+        let level = if problems.iter().any(Problem::degrades) {
+            Level::Degraded
+        } else {
+            Level::Ok
+        };
+        let reason = match problems.as_slice() {
+            [] => String::new(),
+            [only] => only.short.clone(),
+            [first, rest @ ..] => format!("{} (and {} more)", first.short, rest.len()),
+        };
+        (level, reason)
     }
 
     fn stale_words(&self, age: i64) -> String {
