@@ -61,6 +61,7 @@ fn parts_know_the_core_and_not_each_other() {
         "wardline-demo",
     ];
     let core = [
+        "wardline-limits",
         "wardline-model",
         "wardline-service",
         "wardline-log",
