@@ -1,9 +1,12 @@
 //! What every Wardline program needs around its work: settings that know where each value came from, logging,
-//! exit codes, the run folder, stop signals. No part's own logic lives here.
+//! exit codes, the run folder, stop signals, trying again, the clock. No part's own logic lives here.
 
 pub mod args;
+pub mod backoff;
 mod check;
+pub mod clock;
 pub mod exit;
+pub mod limits;
 mod loader;
 pub mod logging;
 pub mod notify;
@@ -15,6 +18,8 @@ pub mod settings;
 mod values;
 
 pub use args::CommonArgs;
+pub use backoff::{Backoff, Stopped};
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use exit::Exit;
 pub use running::{Running, Stop, StopHandle, stop_pair};
 pub use settings::{Problem, Settings, Source};
