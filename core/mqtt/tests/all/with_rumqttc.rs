@@ -1,13 +1,11 @@
 //! The client library that the agents use, against the listener (M35).
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use rumqttc::v5::mqttbytes::QoS as QoS5;
 use rumqttc::v5::mqttbytes::v5::{Packet as Packet5, PublishProperties};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, Outgoing, QoS};
-use support::*;
 use tokio::time::timeout;
 use wardline_mqtt::{Limits, Qos};
 
@@ -25,7 +23,7 @@ fn options5(listener: &wardline_mqtt::Listener, id: &str) -> rumqttc::v5::MqttOp
 
 #[tokio::test]
 async fn m35_rumqttc_3_1_1_of_every_qos() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let (client, mut events) = AsyncClient::new(options(&listener, "v4"), 100);
     for (n, qos) in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]
         .into_iter()
@@ -47,7 +45,7 @@ async fn m35_rumqttc_3_1_1_of_every_qos() {
         }
     }
     let expected: Vec<String> = (0..30).map(|n| n.to_string()).collect();
-    assert_eq!(keeper.payloads(), expected);
+    assert_eq!(handler.payloads(), expected);
     client.disconnect().await.unwrap();
     while !matches!(
         timeout(DEADLINE, events.poll()).await.unwrap(),
@@ -60,7 +58,7 @@ async fn m35_rumqttc_3_1_1_of_every_qos() {
 
 #[tokio::test]
 async fn m35_rumqttc_5_of_every_qos_with_aliases() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let (client, mut events) = rumqttc::v5::AsyncClient::new(options5(&listener, "v5"), 100);
     for (n, qos) in [QoS5::AtMostOnce, QoS5::AtLeastOnce, QoS5::ExactlyOnce]
         .into_iter()
@@ -90,11 +88,11 @@ async fn m35_rumqttc_5_of_every_qos_with_aliases() {
         }
     }
     assert_eq!(
-        keeper.payloads(),
+        handler.payloads(),
         (0..30).map(|n| n.to_string()).collect::<Vec<_>>()
     );
     assert!(
-        keeper
+        handler
             .state()
             .messages
             .iter()
@@ -105,8 +103,8 @@ async fn m35_rumqttc_5_of_every_qos_with_aliases() {
 
 #[tokio::test]
 async fn m35_rumqttc_sends_again_what_was_not_acknowledged_after_a_reconnect() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let mut options = options(&listener, "again");
     options.set_clean_session(false);
     let (client, mut events) = AsyncClient::new(options, 100);
@@ -125,14 +123,14 @@ async fn m35_rumqttc_sends_again_what_was_not_acknowledged_after_a_reconnect() {
         let event = timeout(DEADLINE, events.poll()).await.unwrap().unwrap();
         sent += u32::from(matches!(event, Event::Outgoing(Outgoing::Publish(_))));
     }
-    until("handed over", || keeper.state().messages.len() == 6).await;
+    until("handed over", || handler.state().messages.len() == 6).await;
     // Somebody takes the seat; what was handed over is settled, but never acknowledged to the first.
     let mut thief = Raw::open(listener.local_addr()).await;
     thief
         .send(&connect(Protocol::V311, "again").resume().bytes())
         .await;
     while timeout(DEADLINE, events.poll()).await.unwrap().is_ok() {}
-    keeper.release_all();
+    handler.release_all();
     assert_eq!(thief.packet().await.expect("a CONNACK")[2], 1);
     drop(thief);
     let (mut acks, mut comps) = (0, 0);
@@ -144,20 +142,20 @@ async fn m35_rumqttc_sends_again_what_was_not_acknowledged_after_a_reconnect() {
             _ => {}
         }
     }
-    let exactly = keeper
+    let exactly = handler
         .state()
         .messages
         .iter()
         .filter(|(_, publish)| publish.qos == Qos::ExactlyOnce)
         .count();
     assert_eq!(exactly, 1, "QoS 2 is handed over once across connections");
-    assert_eq!(keeper.state().messages.len(), 11, "QoS 1 comes again");
+    assert_eq!(handler.state().messages.len(), 11, "QoS 1 comes again");
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m35_rumqttc_receives_what_it_subscribed_to() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let (client, mut events) = AsyncClient::new(options(&listener, "sub"), 10);
     client
         .subscribe("receipt/sub", QoS::AtLeastOnce)
@@ -165,7 +163,7 @@ async fn m35_rumqttc_receives_what_it_subscribed_to() {
         .unwrap();
     let publisher = listener.publisher();
     loop {
-        if !keeper.state().subscribed.is_empty() {
+        if !handler.state().subscribed.is_empty() {
             publisher.send("receipt/sub", "42");
         }
         if let Event::Incoming(Incoming::Publish(publish)) =

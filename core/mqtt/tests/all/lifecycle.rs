@@ -1,22 +1,23 @@
 //! How connections begin and end: identifiers, keep-alive, wills, take-over, shutdown.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::*;
+use crate::support::*;
 use wardline_mqtt::{ConnectRefusal, Limits};
 
 #[tokio::test]
 async fn m5_every_protocol_connects_and_says_goodbye() {
     for protocol in [Protocol::V31, Protocol::V311, Protocol::V5] {
-        let (listener, keeper) = start(Limits::default()).await;
+        let (listener, handler) = start(Limits::default()).await;
         let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
         raw.send(&PINGREQ).await;
         raw.expect(&PINGRESP).await;
         raw.send(&DISCONNECT).await;
         raw.expect_closed().await;
-        until("ended", || keeper.state().ended == [("a".to_owned(), true)]).await;
+        until("ended", || {
+            handler.state().ended == [("a".to_owned(), true)]
+        })
+        .await;
         assert_eq!(closed(&listener, "disconnected"), 1);
         until("forgotten", || listener.stats().connections == 0).await;
         listener.shutdown().await;
@@ -31,7 +32,7 @@ async fn m6_the_connack_of_mqtt_5_announces_the_limits() {
         packet_bytes_max: 70_000,
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     let (_raw, connack) =
         Raw::connected_as(listener.local_addr(), &connect(Protocol::V5, "a")).await;
     let properties = &connack[5..];
@@ -57,7 +58,7 @@ async fn m6_the_connack_of_mqtt_5_announces_the_limits() {
 
 #[tokio::test]
 async fn m18_an_empty_identifier_is_assigned_where_the_protocol_allows() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     for clean in [true, false] {
         let mut without = connect(Protocol::V5, "");
         without.clean = clean;
@@ -68,10 +69,10 @@ async fn m18_an_empty_identifier_is_assigned_where_the_protocol_allows() {
             .expect("assigned client identifier");
         let id = String::from_utf8(connack[at + 3..at + 3 + usize::from(connack[at + 2])].to_vec())
             .unwrap();
-        assert_eq!(*keeper.state().connects.last().unwrap().id, *id);
+        assert_eq!(*handler.state().connects.last().unwrap().id, *id);
     }
     Raw::connected(listener.local_addr(), Protocol::V311, "").await;
-    let ids: std::collections::BTreeSet<_> = keeper
+    let ids: std::collections::BTreeSet<_> = handler
         .state()
         .connects
         .iter()
@@ -97,7 +98,7 @@ async fn m18_an_empty_identifier_is_assigned_where_the_protocol_allows() {
 
 #[tokio::test]
 async fn m18_a_refused_connection_is_told_why() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     for (refusal, v3, v5) in [
         (ConnectRefusal::NotAuthorized, 5, 0x87),
         (ConnectRefusal::BadCredentials, 4, 0x86),
@@ -105,7 +106,7 @@ async fn m18_a_refused_connection_is_told_why() {
         (ConnectRefusal::Busy, 3, 0x89),
         (ConnectRefusal::Unavailable, 3, 0x88),
     ] {
-        keeper.state().refuse_connect = Some(refusal);
+        handler.state().refuse_connect = Some(refusal);
         let mut raw = Raw::open(listener.local_addr()).await;
         raw.send(&connect(Protocol::V311, "a").bytes()).await;
         raw.expect(&[0x20, 2, 0, v3]).await;
@@ -117,7 +118,7 @@ async fn m18_a_refused_connection_is_told_why() {
     }
     assert_eq!(closed(&listener, "connect-refused"), 10);
     assert!(
-        keeper.state().ended.is_empty(),
+        handler.state().ended.is_empty(),
         "who never connected does not end"
     );
     listener.shutdown().await;
@@ -125,9 +126,9 @@ async fn m18_a_refused_connection_is_told_why() {
 
 #[tokio::test]
 async fn m19_wrong_credentials_push_nobody_from_a_seat() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut rightful = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
-    keeper.state().refuse_password = true;
+    handler.state().refuse_password = true;
     let mut other = Raw::open(listener.local_addr()).await;
     other.send(&connect(Protocol::V311, "a").bytes()).await;
     other.expect(&[0x20, 2, 0, 4]).await;
@@ -138,11 +139,11 @@ async fn m19_wrong_credentials_push_nobody_from_a_seat() {
 #[tokio::test]
 async fn m19_a_take_over_waits_until_the_old_connection_is_settled() {
     for protocol in [Protocol::V311, Protocol::V5] {
-        let (listener, keeper) = start(Limits::default()).await;
-        keeper.hold();
+        let (listener, handler) = start(Limits::default()).await;
+        handler.hold();
         let mut old = Raw::connected(listener.local_addr(), protocol, "a").await;
         old.send(&publish(protocol, 1, 1, "t", "old")).await;
-        until("handed over", || keeper.waiting() == 1).await;
+        until("handed over", || handler.waiting() == 1).await;
 
         let mut new = Raw::open(listener.local_addr()).await;
         let mut first = connect(protocol, "a").bytes();
@@ -153,17 +154,17 @@ async fn m19_a_take_over_waits_until_the_old_connection_is_settled() {
         }
         old.expect_closed().await;
         assert_eq!(
-            keeper.state().connects.len(),
+            handler.state().connects.len(),
             1,
             "the handler was not asked again"
         );
-        assert_eq!(keeper.payloads(), ["old"]);
-        keeper.release_all();
+        assert_eq!(handler.payloads(), ["old"]);
+        handler.release_all();
         let connack = new.packet().await.expect("a CONNACK");
         assert_eq!(connack[0], 0x20);
         new.expect(&puback(1)).await;
-        assert_eq!(keeper.payloads(), ["old", "new"]);
-        assert_eq!(keeper.state().ended, [("a".to_owned(), false)]);
+        assert_eq!(handler.payloads(), ["old", "new"]);
+        assert_eq!(handler.state().ended, [("a".to_owned(), false)]);
         assert_eq!(closed(&listener, "taken-over"), 1);
         assert_eq!(
             listener.stats().acked,
@@ -180,11 +181,11 @@ async fn m19_a_predecessor_that_never_settles_makes_the_successor_busy() {
         connect_timeout: Duration::from_millis(200),
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
+    let (listener, handler) = start(limits).await;
     let mut old = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
-    keeper.hold();
+    handler.hold();
     old.send(&publish(Protocol::V5, 1, 1, "t", "old")).await;
-    until("handed over", || keeper.waiting() == 1).await;
+    until("handed over", || handler.waiting() == 1).await;
     for _ in 0..2 {
         let mut new = Raw::open(listener.local_addr()).await;
         new.send(&connect(Protocol::V5, "a").bytes()).await;
@@ -192,39 +193,39 @@ async fn m19_a_predecessor_that_never_settles_makes_the_successor_busy() {
         new.expect_closed().await;
     }
     assert_eq!(closed(&listener, "predecessor-unsettled"), 2);
-    keeper.release_all();
+    handler.release_all();
     Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m20_the_will_is_published_unless_the_client_says_goodbye() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let with_will = |protocol| connect(protocol, "a").will("gone/a", "bye", 1);
     for protocol in [Protocol::V31, Protocol::V311, Protocol::V5] {
-        let before = keeper.wills();
+        let before = handler.wills();
         let (raw, _) = Raw::connected_as(listener.local_addr(), &with_will(protocol)).await;
         drop(raw);
-        until("will", || keeper.wills() == before + 1).await;
-        let (_, will) = keeper.state().messages.last().cloned().unwrap();
+        until("will", || handler.wills() == before + 1).await;
+        let (_, will) = handler.state().messages.last().cloned().unwrap();
         assert_eq!(
             (&*will.topic, will.payload.as_ref(), will.packet_id),
             ("gone/a", b"bye".as_slice(), None)
         );
 
-        let ended = keeper.state().ended.len();
+        let ended = handler.state().ended.len();
         let (mut raw, _) = Raw::connected_as(listener.local_addr(), &with_will(protocol)).await;
         raw.send(&DISCONNECT).await;
         raw.expect_closed().await;
-        until("ended", || keeper.state().ended.len() > ended).await;
-        assert_eq!(keeper.wills(), before + 1, "goodbye");
+        until("ended", || handler.state().ended.len() > ended).await;
+        assert_eq!(handler.wills(), before + 1, "goodbye");
     }
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m20_a_goodbye_with_will_and_a_fault_publish_it() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let (mut raw, _) = Raw::connected_as(
         listener.local_addr(),
         &connect(Protocol::V5, "a").will("gone/a", "bye", 0),
@@ -232,8 +233,8 @@ async fn m20_a_goodbye_with_will_and_a_fault_publish_it() {
     .await;
     raw.send(&[0xe0, 1, 4]).await;
     raw.expect_closed().await;
-    until("will", || keeper.wills() == 1).await;
-    until("told", || keeper.state().ended == [("a".to_owned(), true)]).await;
+    until("will", || handler.wills() == 1).await;
+    until("told", || handler.state().ended == [("a".to_owned(), true)]).await;
 
     let (mut raw, _) = Raw::connected_as(
         listener.local_addr(),
@@ -242,33 +243,33 @@ async fn m20_a_goodbye_with_will_and_a_fault_publish_it() {
     .await;
     raw.send(&[0xff, 0]).await;
     raw.expect_closed().await;
-    until("will", || keeper.wills() == 2).await;
+    until("will", || handler.wills() == 2).await;
     assert_eq!(listener.stats().wills, 2);
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m20_a_will_comes_after_everything_that_was_sent_before() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let (mut raw, _) = Raw::connected_as(
         listener.local_addr(),
         &connect(Protocol::V311, "a").will("gone/a", "will", 1),
     )
     .await;
     raw.send(&publish(Protocol::V311, 1, 1, "t", "last")).await;
-    until("handed over", || keeper.waiting() == 1).await;
+    until("handed over", || handler.waiting() == 1).await;
     drop(raw);
     until("closed", || closed(&listener, "connection-lost") == 1).await;
-    assert_eq!(keeper.payloads(), ["last"]);
-    keeper.release_all();
-    until("will", || keeper.payloads() == ["last", "will"]).await;
+    assert_eq!(handler.payloads(), ["last"]);
+    handler.release_all();
+    until("will", || handler.payloads() == ["last", "will"]).await;
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m21_silence_for_one_and_a_half_keep_alives_ends_the_connection() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let silent = connect(Protocol::V5, "a")
         .keep_alive(1)
         .will("gone/a", "bye", 0);
@@ -278,7 +279,7 @@ async fn m21_silence_for_one_and_a_half_keep_alives_ends_the_connection() {
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(1_450), "{took:?}");
     raw.expect_closed().await;
-    until("will", || keeper.wills() == 1).await;
+    until("will", || handler.wills() == 1).await;
     assert_eq!(
         (
             closed(&listener, "keep-alive-timeout"),
@@ -291,7 +292,7 @@ async fn m21_silence_for_one_and_a_half_keep_alives_ends_the_connection() {
 
 #[tokio::test]
 async fn m21_a_ping_keeps_the_connection() {
-    let (listener, _keeper) = start(Limits::default()).await;
+    let (listener, _handler) = start(Limits::default()).await;
     let (mut raw, _) = Raw::connected_as(
         listener.local_addr(),
         &connect(Protocol::V311, "a").keep_alive(1),
@@ -313,7 +314,7 @@ async fn m21_mqtt_5_is_told_a_shorter_keep_alive() {
         keep_alive_max: Duration::from_secs(30),
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     for asked in [0, 31, 60] {
         let asks = connect(Protocol::V5, "a").keep_alive(asked);
         let (_raw, connack) = Raw::connected_as(listener.local_addr(), &asks).await;
@@ -333,12 +334,12 @@ async fn m21_mqtt_5_is_told_a_shorter_keep_alive() {
 
 #[tokio::test]
 async fn m31_a_shutdown_waits_for_outstanding_acknowledgements() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let with_will = connect(Protocol::V5, "a").will("gone/a", "bye", 0);
     let (mut raw, _) = Raw::connected_as(listener.local_addr(), &with_will).await;
     raw.send(&publish(Protocol::V5, 1, 1, "t", "x")).await;
-    until("handed over", || keeper.waiting() == 1).await;
+    until("handed over", || handler.waiting() == 1).await;
     let addr = listener.local_addr();
     let stopping = tokio::spawn(listener.shutdown());
     until("no longer accepting", || {
@@ -346,14 +347,14 @@ async fn m31_a_shutdown_waits_for_outstanding_acknowledgements() {
     })
     .await;
     assert!(!stopping.is_finished());
-    keeper.release_all();
+    handler.release_all();
     raw.expect(&puback(1)).await;
     raw.expect(&goodbye(0x8b)).await;
     raw.expect_closed().await;
     drop(raw);
     stopping.await.unwrap();
-    assert_eq!(keeper.wills(), 0, "the listener went, not the client");
-    assert_eq!(keeper.state().ended, [("a".to_owned(), false)]);
+    assert_eq!(handler.wills(), 0, "the listener went, not the client");
+    assert_eq!(handler.state().ended, [("a".to_owned(), false)]);
 }
 
 #[tokio::test]
@@ -362,12 +363,12 @@ async fn m31_a_shutdown_is_bounded_when_the_handler_never_settles() {
         shutdown_timeout: Duration::from_millis(100),
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
-    keeper.hold();
+    let (listener, handler) = start(limits).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     raw.send(&publish(Protocol::V5, 1, 1, "t", "x")).await;
     let mut silent = Raw::open(listener.local_addr()).await;
-    until("handed over", || keeper.waiting() == 1).await;
+    until("handed over", || handler.waiting() == 1).await;
     let began = Instant::now();
     listener.shutdown().await;
     assert!(
@@ -384,8 +385,8 @@ async fn m31_a_shutdown_is_bounded_when_the_handler_never_settles() {
 async fn m26_subscribers_get_what_is_addressed_to_them() {
     for protocol in [Protocol::V31, Protocol::V311, Protocol::V5] {
         let v5 = protocol == Protocol::V5;
-        let (listener, keeper) = start(Limits::default()).await;
-        keeper.state().refuse_filter = Some("secret".to_owned());
+        let (listener, handler) = start(Limits::default()).await;
+        handler.state().refuse_filter = Some("secret".to_owned());
         let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
         raw.send(&subscribe(
             protocol,
@@ -399,7 +400,7 @@ async fn m26_subscribers_get_what_is_addressed_to_them() {
             vec![0x90, 7, 0, 9, 0, 0x80, 0x80, 0x80, 0x80]
         };
         raw.expect(&suback).await;
-        assert_eq!(keeper.state().subscribed, ["receipt/a"]);
+        assert_eq!(handler.state().subscribed, ["receipt/a"]);
         let publisher = listener.publisher();
         assert_eq!(publisher.send("receipt/b", "no"), 0);
         assert_eq!(publisher.send("receipt/a", "42"), 1);
@@ -421,12 +422,12 @@ async fn m26_subscribers_get_what_is_addressed_to_them() {
 
 #[tokio::test]
 async fn m26_subscriptions_end_with_their_connection() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     raw.send(&subscribe(Protocol::V311, 1, &["t"])).await;
     raw.expect(&[0x90, 3, 0, 1, 0]).await;
     drop(raw);
-    until("ended", || keeper.state().ended.len() == 1).await;
+    until("ended", || handler.state().ended.len() == 1).await;
     assert_eq!(listener.publisher().send("t", "x"), 0);
     listener.shutdown().await;
 }
@@ -437,7 +438,7 @@ async fn m26_the_number_of_subscriptions_is_bounded() {
         subscriptions_max: 2,
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     raw.send(&subscribe(Protocol::V5, 1, &["a", "b", "c", "a"]))
         .await;

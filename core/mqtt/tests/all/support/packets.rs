@@ -34,8 +34,6 @@ pub struct Connect {
     pub will: Option<(String, String, u8)>,
     pub username: Option<String>,
     pub password: Option<String>,
-    /// Properties of MQTT 5, encoded, without their length.
-    pub properties: Vec<u8>,
 }
 
 pub fn connect(protocol: Protocol, id: &str) -> Connect {
@@ -47,7 +45,6 @@ pub fn connect(protocol: Protocol, id: &str) -> Connect {
         will: None,
         username: None,
         password: None,
-        properties: Vec::new(),
     }
 }
 
@@ -67,11 +64,6 @@ impl Connect {
         self
     }
 
-    pub fn properties(mut self, properties: &[u8]) -> Self {
-        self.properties = properties.to_vec();
-        self
-    }
-
     pub fn bytes(&self) -> Vec<u8> {
         let v5 = self.protocol == Protocol::V5;
         let (name, level) = match self.protocol {
@@ -88,8 +80,7 @@ impl Connect {
         body.extend_from_slice(&[level, flags]);
         body.extend_from_slice(&self.keep_alive_s.to_be_bytes());
         if v5 {
-            body.push(u8::try_from(self.properties.len()).unwrap());
-            body.extend_from_slice(&self.properties);
+            body.push(0);
         }
         body.extend(text(&self.id));
         if let Some((topic, payload, _)) = &self.will {

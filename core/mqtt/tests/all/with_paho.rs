@@ -1,11 +1,9 @@
 //! The paho client for Python against the listener (M35). It is installed once into a cache folder of the build.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::*;
+use crate::support::*;
 use wardline_mqtt::Limits;
 
 const PAHO: &str = "paho-mqtt==2.1.0";
@@ -45,29 +43,32 @@ async fn m35_paho_of_every_version_and_qos() {
     if !tool(python.is_some(), "python3 with venv") {
         return;
     }
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/paho_client.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/paho_client.py");
     for version in ["31", "311", "5"] {
-        let (listener, keeper) = start(Limits::default()).await;
+        let (listener, handler) = start(Limits::default()).await;
         let mut command = Command::new(python.as_ref().unwrap());
         command.args([script, version, &listener.local_addr().port().to_string()]);
         let running = tokio::task::spawn_blocking(move || command.output().unwrap());
         let publisher = listener.publisher();
         until("all messages came", || {
-            keeper.state().messages.len() >= 30 || running.is_finished()
+            handler.state().messages.len() >= 30 || running.is_finished()
         })
         .await;
         assert_eq!(publisher.send("receipt/paho", "42"), 1, "subscribed");
         let output = running.await.unwrap();
         assert!(output.status.success(), "{version}: {output:?}");
         assert_eq!(
-            keeper.payloads(),
+            handler.payloads(),
             (0..30).map(|n| n.to_string()).collect::<Vec<_>>(),
             "{version}"
         );
-        let mut topics = keeper.topics();
+        let mut topics = handler.topics();
         topics.dedup();
         assert_eq!(topics, ["devices/icu/a/state"], "{version}");
-        assert_eq!(keeper.state().connects[0].username.as_deref(), Some("user"));
+        assert_eq!(
+            handler.state().connects[0].username.as_deref(),
+            Some("user")
+        );
         until("goodbye", || closed(&listener, "disconnected") == 1).await;
         listener.shutdown().await;
     }

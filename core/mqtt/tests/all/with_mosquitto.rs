@@ -1,12 +1,8 @@
 //! Mosquitto's command line clients against the listener (M35). Debian: mosquitto-clients.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::process::{Command, Output, Stdio};
 
-use support::*;
+use crate::support::*;
 use wardline_mqtt::{Limits, Listener, Qos, Refusal};
 
 const VERSIONS: [&str; 3] = ["31", "311", "5"];
@@ -36,7 +32,7 @@ async fn m35_mosquitto_pub_of_every_version_and_qos() {
             ("1", Qos::AtLeastOnce),
             ("2", Qos::ExactlyOnce),
         ] {
-            let (listener, keeper) = start(Limits::default()).await;
+            let (listener, handler) = start(Limits::default()).await;
             let mut publish = command("mosquitto_pub", &listener, version);
             publish.args([
                 "-i",
@@ -53,8 +49,8 @@ async fn m35_mosquitto_pub_of_every_version_and_qos() {
             publish.args(["-r", "--will-topic", "gone", "--will-payload", "x"]);
             let output = run(publish).await;
             assert!(output.status.success(), "-V {version} -q {qos}: {output:?}");
-            until("all there", || keeper.state().messages.len() == 20).await;
-            let as_sent = keeper.state().messages.iter().all(|(_, publish)| {
+            until("all there", || handler.state().messages.len() == 20).await;
+            let as_sent = handler.state().messages.iter().all(|(_, publish)| {
                 publish.qos == expected
                     && publish.retain
                     && &*publish.topic == "devices/icu/a/state"
@@ -71,7 +67,7 @@ async fn m35_mosquitto_pub_of_a_large_message() {
     if !tool(on_path("mosquitto_pub"), "mosquitto_pub") {
         return;
     }
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     for version in VERSIONS {
         let file = tempfile(&"x".repeat(200_000));
         let mut publish = command("mosquitto_pub", &listener, version);
@@ -83,12 +79,12 @@ async fn m35_mosquitto_pub_of_a_large_message() {
         std::fs::remove_file(file).unwrap();
     }
     assert!(
-        keeper
+        handler
             .payloads()
             .iter()
             .all(|payload| payload.len() == 200_000)
     );
-    assert_eq!(keeper.payloads().len(), 3);
+    assert_eq!(handler.payloads().len(), 3);
     listener.shutdown().await;
 }
 
@@ -104,8 +100,8 @@ async fn m35_mosquitto_pub_sees_a_refusal() {
     if !tool(on_path("mosquitto_pub"), "mosquitto_pub") {
         return;
     }
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.refuse_all(Refusal::NotAuthorized);
+    let (listener, handler) = start(Limits::default()).await;
+    handler.refuse_all(Refusal::NotAuthorized);
     let mut publish = command("mosquitto_pub", &listener, "5");
     publish.args(["-q", "1", "-t", "t", "-m", "x"]);
     let output = run(publish).await;
@@ -120,7 +116,7 @@ async fn m35_mosquitto_sub_gets_its_messages() {
         return;
     }
     for version in VERSIONS {
-        let (listener, keeper) = start(Limits::default()).await;
+        let (listener, handler) = start(Limits::default()).await;
         let mut subscribe = command("mosquitto_sub", &listener, version);
         subscribe.args([
             "-i",
@@ -136,7 +132,7 @@ async fn m35_mosquitto_sub_gets_its_messages() {
             "-v",
         ]);
         let child = subscribe.spawn().unwrap();
-        until("subscribed", || !keeper.state().subscribed.is_empty()).await;
+        until("subscribed", || !handler.state().subscribed.is_empty()).await;
         let publisher = listener.publisher();
         until("known to the publisher", || {
             publisher.send("receipt/sub", "1") == 1

@@ -1,8 +1,6 @@
 //! Acknowledgements wait for the handler (P1), in the order of the wire, and refusals are said as the protocol allows.
 
-mod support;
-
-use support::*;
+use crate::support::*;
 use wardline_mqtt::{Limits, Qos, Refusal, Verdict};
 
 const ALL: [Protocol; 3] = [Protocol::V31, Protocol::V311, Protocol::V5];
@@ -10,35 +8,35 @@ const ALL: [Protocol; 3] = [Protocol::V31, Protocol::V311, Protocol::V5];
 #[tokio::test]
 async fn p1_no_puback_pubrec_or_pubcomp_before_the_handler_settled() {
     for protocol in ALL {
-        let (listener, keeper) = start(Limits::default()).await;
-        keeper.hold();
+        let (listener, handler) = start(Limits::default()).await;
+        handler.hold();
         let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
         raw.send(&publish(protocol, 1, 1, "t", "one")).await;
-        until("handed over", || keeper.waiting() == 1).await;
+        until("handed over", || handler.waiting() == 1).await;
         raw.expect_silence().await;
-        keeper.settle(0);
+        handler.settle(0);
         raw.expect(&puback(1)).await;
 
         raw.send(&publish(protocol, 2, 2, "t", "two")).await;
-        until("handed over", || keeper.waiting() == 1).await;
+        until("handed over", || handler.waiting() == 1).await;
         raw.expect_silence().await;
-        keeper.settle(1);
+        handler.settle(1);
         raw.expect(&pubrec(2)).await;
 
         raw.send(&pubrel(2)).await;
-        until("handed over", || keeper.waiting() == 1).await;
+        until("handed over", || handler.waiting() == 1).await;
         raw.expect_silence().await;
-        keeper.settle(2);
+        handler.settle(2);
         raw.expect(&pubcomp(2)).await;
-        assert_eq!(keeper.payloads(), ["one", "two"]);
+        assert_eq!(handler.payloads(), ["one", "two"]);
         listener.shutdown().await;
     }
 }
 
 #[tokio::test]
 async fn m3_acknowledgements_keep_the_order_although_batches_settle_out_of_order() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     for id in 1..=4u16 {
         raw.send(&publish(
@@ -50,15 +48,15 @@ async fn m3_acknowledgements_keep_the_order_although_batches_settle_out_of_order
         ))
         .await;
         until("handed over while earlier ones wait", || {
-            keeper.waiting() == usize::from(id)
+            handler.waiting() == usize::from(id)
         })
         .await;
     }
     for n in [3, 2, 1] {
-        keeper.settle(n);
+        handler.settle(n);
         raw.expect_silence().await;
     }
-    keeper.settle(0);
+    handler.settle(0);
     raw.expect(&pubrec(1)).await;
     raw.expect(&puback(2)).await;
     raw.expect(&pubrec(3)).await;
@@ -68,7 +66,7 @@ async fn m3_acknowledgements_keep_the_order_although_batches_settle_out_of_order
 
 #[tokio::test]
 async fn m4_what_is_readable_at_once_is_one_batch_and_one_answer() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     let bytes: Vec<u8> = (1..=50)
         .flat_map(|id| publish(Protocol::V5, 1, id, "t", "x"))
@@ -77,7 +75,7 @@ async fn m4_what_is_readable_at_once_is_one_batch_and_one_answer() {
     for id in 1..=50 {
         raw.expect(&puback(id)).await;
     }
-    let batches = keeper.state().batches.clone();
+    let batches = handler.state().batches.clone();
     assert_eq!(batches.iter().sum::<usize>(), 50);
     assert!(batches.len() < 10, "{batches:?}");
     listener.shutdown().await;
@@ -85,7 +83,7 @@ async fn m4_what_is_readable_at_once_is_one_batch_and_one_answer() {
 
 #[tokio::test]
 async fn m12_mqtt_5_is_told_why_a_message_is_refused_and_goes_on() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     let mut id = 0;
     for (refusal, code) in [
@@ -96,7 +94,7 @@ async fn m12_mqtt_5_is_told_why_a_message_is_refused_and_goes_on() {
         (Refusal::Busy, 0x83),
         (Refusal::Unavailable, 0x80),
     ] {
-        keeper.refuse_all(refusal);
+        handler.refuse_all(refusal);
         id += 1;
         raw.send(&publish(Protocol::V5, 1, id, "t", "x")).await;
         raw.expect(&[0x40, 3, 0, u8::try_from(id).unwrap(), code])
@@ -120,8 +118,8 @@ async fn m12_mqtt_5_is_told_why_a_message_is_refused_and_goes_on() {
 async fn m12_mqtt_3_is_not_acknowledged_and_closed() {
     for protocol in [Protocol::V31, Protocol::V311] {
         for qos in [1, 2] {
-            let (listener, keeper) = start(Limits::default()).await;
-            keeper.judge(|publish| match publish.packet_id {
+            let (listener, handler) = start(Limits::default()).await;
+            handler.judge(|publish| match publish.packet_id {
                 Some(2) => Verdict::Refused(Refusal::QuotaExceeded),
                 _ => Verdict::Accepted,
             });
@@ -145,8 +143,8 @@ async fn m12_mqtt_3_is_not_acknowledged_and_closed() {
 
 #[tokio::test]
 async fn m12_a_refused_qos_0_is_counted_and_the_connection_goes_on() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.refuse_all(Refusal::NotAuthorized);
+    let (listener, handler) = start(Limits::default()).await;
+    handler.refuse_all(Refusal::NotAuthorized);
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 0, 0, "t", "x")).await;
     until("counted", || listener.stats().refused == 1).await;
@@ -160,21 +158,21 @@ async fn m24_a_topic_that_is_only_too_long_is_refused_like_a_message() {
         topic_bytes_max: 8,
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
+    let (listener, handler) = start(limits).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     raw.send(&publish(Protocol::V5, 1, 1, "a/long/topic", "x"))
         .await;
     raw.send(&publish(Protocol::V5, 1, 2, "short", "y")).await;
     raw.expect(&[0x40, 3, 0, 1, 0x90]).await;
     raw.expect(&puback(2)).await;
-    assert_eq!(keeper.payloads(), ["y"]);
+    assert_eq!(handler.payloads(), ["y"]);
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m13_a_repeated_qos_2_message_is_handed_over_once() {
     for protocol in ALL {
-        let (listener, keeper) = start(Limits::default()).await;
+        let (listener, handler) = start(Limits::default()).await;
         let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
         let message = publish(protocol, 2, 7, "t", "once");
         raw.send(&message).await;
@@ -185,12 +183,12 @@ async fn m13_a_repeated_qos_2_message_is_handed_over_once() {
         raw.expect(&pubrec(7)).await;
         raw.send(&pubrel(7)).await;
         raw.expect(&pubcomp(7)).await;
-        assert_eq!(keeper.payloads(), ["once"]);
-        assert_eq!(keeper.state().released, [7]);
+        assert_eq!(handler.payloads(), ["once"]);
+        assert_eq!(handler.state().released, [7]);
         raw.send(&message).await;
         raw.expect(&pubrec(7)).await;
         assert_eq!(
-            keeper.payloads(),
+            handler.payloads(),
             ["once", "once"],
             "after PUBCOMP it is a new message"
         );
@@ -201,24 +199,24 @@ async fn m13_a_repeated_qos_2_message_is_handed_over_once() {
 
 #[tokio::test]
 async fn m13_a_repetition_while_the_first_is_not_settled_gets_no_answer_of_its_own() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 2, 7, "t", "once")).await;
     raw.send(&publish(Protocol::V311, 2, 7, "t", "once")).await;
     until("both came", || listener.stats().received == 2).await;
     raw.expect_silence().await;
-    keeper.release_all();
+    handler.release_all();
     raw.expect(&pubrec(7)).await;
     raw.expect_silence().await;
-    assert_eq!(keeper.payloads(), ["once"]);
+    assert_eq!(handler.payloads(), ["once"]);
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m15_unreleased_identifiers_survive_the_connection() {
     for protocol in [Protocol::V311, Protocol::V5] {
-        let (listener, keeper) = start(Limits::default()).await;
+        let (listener, handler) = start(Limits::default()).await;
         let resume = connect(protocol, "a").resume();
         let (mut raw, connack) = Raw::connected_as(listener.local_addr(), &resume).await;
         assert_eq!(connack[2], 0, "no session before");
@@ -231,7 +229,7 @@ async fn m15_unreleased_identifiers_survive_the_connection() {
         raw.expect(&pubrec(7)).await;
         raw.send(&pubrel(7)).await;
         raw.expect(&pubcomp(7)).await;
-        assert_eq!(keeper.payloads(), ["once"]);
+        assert_eq!(handler.payloads(), ["once"]);
 
         raw.send(&publish(protocol, 2, 8, "t", "twice")).await;
         raw.expect(&pubrec(8)).await;
@@ -241,28 +239,28 @@ async fn m15_unreleased_identifiers_survive_the_connection() {
         assert_eq!(connack[2], 0, "a clean start has no session");
         raw.send(&publish(protocol, 2, 8, "t", "twice")).await;
         raw.expect(&pubrec(8)).await;
-        assert_eq!(keeper.payloads(), ["once", "twice", "twice"]);
+        assert_eq!(handler.payloads(), ["once", "twice", "twice"]);
         listener.shutdown().await;
     }
 }
 
 #[tokio::test]
 async fn m14_a_release_of_an_unknown_identifier() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut five = Raw::connected(listener.local_addr(), Protocol::V5, "five").await;
     five.send(&pubrel(9)).await;
     five.expect(&[0x70, 3, 0, 9, 0x92]).await;
     let mut three = Raw::connected(listener.local_addr(), Protocol::V311, "three").await;
     three.send(&pubrel(9)).await;
     three.expect(&pubcomp(9)).await;
-    assert!(keeper.state().released.is_empty());
+    assert!(handler.state().released.is_empty());
     listener.shutdown().await;
 }
 
 #[tokio::test]
 async fn m14_a_release_that_is_not_durable_gets_no_pubcomp() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.state().refuse_release = true;
+    let (listener, handler) = start(Limits::default()).await;
+    handler.state().refuse_release = true;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     raw.send(&publish(Protocol::V5, 2, 7, "t", "x")).await;
     raw.expect(&pubrec(7)).await;
@@ -275,7 +273,7 @@ async fn m14_a_release_that_is_not_durable_gets_no_pubcomp() {
 
 #[tokio::test]
 async fn m17_topic_aliases_are_resolved_before_the_hand_over() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     raw.send(&publish_alias(1, "devices/icu/a/state", 3, "1"))
         .await;
@@ -286,7 +284,7 @@ async fn m17_topic_aliases_are_resolved_before_the_hand_over() {
     for id in 1..=4 {
         raw.expect(&puback(id)).await;
     }
-    let topics: Vec<_> = keeper
+    let topics: Vec<_> = handler
         .state()
         .messages
         .iter()
@@ -306,13 +304,13 @@ async fn m17_topic_aliases_are_resolved_before_the_hand_over() {
 
 #[tokio::test]
 async fn m2_what_the_handler_gets_is_what_was_sent() {
-    let (listener, keeper) = start(Limits::default()).await;
+    let (listener, handler) = start(Limits::default()).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "dev-1").await;
     let mut flagged = publish(Protocol::V311, 1, 513, "a/b", "payload");
     flagged[0] |= 0x09;
     raw.send(&flagged).await;
     raw.expect(&puback(513)).await;
-    let state = keeper.state();
+    let state = handler.state();
     let (client, publish) = &state.messages[0];
     assert_eq!(client, "dev-1");
     assert_eq!(
@@ -337,22 +335,22 @@ async fn m2_what_the_handler_gets_is_what_was_sent() {
 
 #[tokio::test]
 async fn m29_what_was_handed_over_is_settled_although_the_client_has_gone() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.hold();
+    let (listener, handler) = start(Limits::default()).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
-    until("handed over", || keeper.waiting() == 1).await;
+    until("handed over", || handler.waiting() == 1).await;
     drop(raw);
     until("gone", || closed(&listener, "connection-lost") == 1).await;
-    assert_eq!(keeper.waiting(), 1, "its future is still driven");
+    assert_eq!(handler.waiting(), 1, "its future is still driven");
     assert!(
-        keeper.state().ended.is_empty(),
+        handler.state().ended.is_empty(),
         "it has not ended before it is settled"
     );
-    keeper.release_all();
+    handler.release_all();
     until("settled", || listener.stats().settled == 1).await;
     until("ended", || {
-        keeper.state().ended == [("a".to_owned(), false)]
+        handler.state().ended == [("a".to_owned(), false)]
     })
     .await;
     assert_eq!(
@@ -364,8 +362,8 @@ async fn m29_what_was_handed_over_is_settled_although_the_client_has_gone() {
 
 #[tokio::test]
 async fn m32_received_is_settled_and_refused_and_repeated() {
-    let (listener, keeper) = start(Limits::default()).await;
-    keeper.judge(|publish| match publish.payload.as_ref() {
+    let (listener, handler) = start(Limits::default()).await;
+    handler.judge(|publish| match publish.payload.as_ref() {
         b"no" => Verdict::Refused(Refusal::PayloadInvalid),
         _ => Verdict::Accepted,
     });
@@ -403,7 +401,7 @@ async fn m32_received_is_settled_and_refused_and_repeated() {
     );
     assert_eq!(
         stats.settled + stats.refused,
-        keeper.state().messages.len() as u64
+        handler.state().messages.len() as u64
     );
     listener.shutdown().await;
 }

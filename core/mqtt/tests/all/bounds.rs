@@ -1,17 +1,13 @@
 //! Everything is bounded (P7): packets, pending bytes, connections, waits.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
-use support::*;
+use crate::support::*;
 use wardline_mqtt::Limits;
 
 #[tokio::test]
 async fn m8_a_packet_above_the_limit_is_refused_before_it_is_buffered() {
-    let (listener, _keeper) = start(Limits::default()).await;
+    let (listener, _handler) = start(Limits::default()).await;
     for (protocol, codes) in [(Protocol::V5, true), (Protocol::V311, false)] {
         let before = listener.stats().received_bytes;
         let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
@@ -48,7 +44,7 @@ async fn m8_the_largest_packet_passes_and_one_byte_more_does_not() {
         packet_bytes_max: 100_000,
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
+    let (listener, handler) = start(limits).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     // Fixed header 4, topic 3, identifier 2, properties 1.
     let payload = "x".repeat(100_000 - 10);
@@ -56,7 +52,7 @@ async fn m8_the_largest_packet_passes_and_one_byte_more_does_not() {
     assert_eq!(largest.len(), 100_000);
     raw.send(&largest).await;
     raw.expect(&puback(1)).await;
-    assert_eq!(keeper.state().messages[0].1.payload.len(), payload.len());
+    assert_eq!(handler.state().messages[0].1.payload.len(), payload.len());
     raw.send_until_closed(&publish(Protocol::V5, 1, 2, "tt", &payload))
         .await;
     raw.expect(&goodbye(0x95)).await;
@@ -65,7 +61,7 @@ async fn m8_the_largest_packet_passes_and_one_byte_more_does_not() {
 
 #[tokio::test]
 async fn m8_a_connect_has_its_own_smaller_limit() {
-    let (listener, _keeper) = start(Limits::default()).await;
+    let (listener, _handler) = start(Limits::default()).await;
     let mut raw = Raw::open(listener.local_addr()).await;
     raw.send_until_closed(&[0x10, 0xff, 0xff, 0x0f]).await;
     raw.expect_closed().await;
@@ -79,7 +75,7 @@ async fn m22_four_hundred_silent_connections_are_closed_after_the_connect_timeou
         connect_timeout: Duration::from_millis(1_500),
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     let mut silent = Vec::new();
     for n in 0..400 {
         let mut raw = Raw::open(listener.local_addr()).await;
@@ -110,7 +106,7 @@ async fn m23_connections_above_the_bound_are_closed_at_once() {
         connections_max: 2,
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     let one = Raw::connected(listener.local_addr(), Protocol::V311, "1").await;
     let _two = Raw::connected(listener.local_addr(), Protocol::V311, "2").await;
     let mut three = Raw::open(listener.local_addr()).await;
@@ -128,8 +124,8 @@ async fn m16_more_than_the_receive_maximum_is_told_to_mqtt_5() {
         receive_max: 3,
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
-    keeper.hold();
+    let (listener, handler) = start(limits).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
     for id in 1..=3 {
         raw.send(&publish(Protocol::V5, 1, id, "t", "x")).await;
@@ -139,7 +135,7 @@ async fn m16_more_than_the_receive_maximum_is_told_to_mqtt_5() {
     raw.expect_silence().await;
     raw.send(&publish(Protocol::V5, 2, 4, "t", "x")).await;
     raw.expect(&goodbye(0x93)).await;
-    keeper.release_all();
+    handler.release_all();
     listener.shutdown().await;
 }
 
@@ -149,28 +145,28 @@ async fn m16_mqtt_3_is_read_no_further_and_loses_nothing() {
         receive_max: 3,
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
-    keeper.hold();
+    let (listener, handler) = start(limits).await;
+    handler.hold();
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     let bytes: Vec<u8> = (1..=20)
         .flat_map(|id| publish(Protocol::V311, 1, id, "t", "x"))
         .collect();
     raw.send(&bytes).await;
     until("reading stopped", || listener.stats().pauses == 1).await;
-    assert_eq!(keeper.state().messages.len(), 3);
-    keeper.release_all();
+    assert_eq!(handler.state().messages.len(), 3);
+    handler.release_all();
     for id in 1..=20 {
         raw.expect(&puback(id)).await;
     }
-    assert_eq!(keeper.state().messages.len(), 20);
+    assert_eq!(handler.state().messages.len(), 20);
     listener.shutdown().await;
 }
 
 /// Many clients push as hard as they can into a handler that settles nothing; then it settles everything.
 async fn back_pressure(limits: Limits, clients: usize, bound: usize) {
     const MESSAGES: usize = 3_000;
-    let (listener, keeper) = start(limits).await;
-    keeper.hold();
+    let (listener, handler) = start(limits).await;
+    handler.hold();
     let payload = "x".repeat(1_000);
     let mut writers = Vec::new();
     for n in 0..clients {
@@ -196,13 +192,13 @@ async fn back_pressure(limits: Limits, clients: usize, bound: usize) {
         stats.pending_bytes
     );
     assert!(stats.received < (clients * MESSAGES) as u64);
-    keeper.release_all();
+    handler.release_all();
     let all = clients * MESSAGES;
     until("everything is read after all", || {
-        keeper.state().messages.len() == all
+        handler.state().messages.len() == all
     })
     .await;
-    let most = keeper.state().outstanding_bytes_max;
+    let most = handler.state().outstanding_bytes_max;
     assert!(
         most <= bound,
         "{most} bytes were outstanding, allowed {bound}"
@@ -242,7 +238,7 @@ async fn m11_large_packets_of_many_connections_share_the_budget() {
         packet_timeout: Duration::from_secs(2),
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
+    let (listener, handler) = start(limits).await;
     let payload = "x".repeat(200_000);
     // One begins a large packet and stops; the room for it is reserved.
     let mut stuck = Raw::connected(listener.local_addr(), Protocol::V5, "stuck").await;
@@ -265,7 +261,7 @@ async fn m11_large_packets_of_many_connections_share_the_budget() {
     stuck.expect(&goodbye(0x83)).await;
     assert_eq!(closed(&listener, "packet-timeout"), 1);
     sending.await.unwrap();
-    assert_eq!(keeper.state().messages.len(), 2);
+    assert_eq!(handler.state().messages.len(), 2);
     until("all given back", || listener.stats().pending_bytes == 0).await;
     listener.shutdown().await;
 }
@@ -277,7 +273,7 @@ async fn m30_a_subscriber_that_does_not_read_loses_the_oldest_and_is_closed_in_t
         write_timeout: Duration::from_secs(1),
         ..Limits::default()
     };
-    let (listener, _keeper) = start(limits).await;
+    let (listener, _handler) = start(limits).await;
     let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
     raw.send(&subscribe(Protocol::V311, 1, &["t"])).await;
     raw.expect(&[0x90, 3, 0, 1, 0]).await;
@@ -300,13 +296,13 @@ async fn m21_a_client_that_is_not_read_is_not_called_silent() {
         receive_max: 1,
         ..Limits::default()
     };
-    let (listener, keeper) = start(limits).await;
+    let (listener, handler) = start(limits).await;
     let (mut raw, _) = Raw::connected_as(
         listener.local_addr(),
         &connect(Protocol::V311, "a").keep_alive(1),
     )
     .await;
-    keeper.hold();
+    handler.hold();
     raw.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
     until("reading stopped", || listener.stats().pauses == 1).await;
     let began = Instant::now();
@@ -315,7 +311,7 @@ async fn m21_a_client_that_is_not_read_is_not_called_silent() {
     })
     .await;
     assert_eq!(closed(&listener, "keep-alive-timeout"), 0);
-    keeper.release_all();
+    handler.release_all();
     raw.expect(&puback(1)).await;
     raw.expect_silence().await;
     listener.shutdown().await;

@@ -12,7 +12,7 @@ type Judge = Box<dyn Fn(&Publish) -> Verdict + Send>;
 
 #[derive(Default)]
 pub struct State {
-    /// While set, futures of `publish` and `release` wait for [`Keeper::settle`].
+    /// While set, futures of `publish` and `release` wait for [`TestHandler::settle`].
     pub holding: bool,
     pub judge: Option<Judge>,
     pub refuse_connect: Option<ConnectRefusal>,
@@ -35,9 +35,9 @@ pub struct State {
 }
 
 #[derive(Default)]
-pub struct Keeper(Arc<Mutex<State>>);
+pub struct TestHandler(Arc<Mutex<State>>);
 
-impl Keeper {
+impl TestHandler {
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -110,7 +110,7 @@ fn held(state: &mut State) -> Option<oneshot::Receiver<()>> {
     Some(receiver)
 }
 
-impl Handler for Keeper {
+impl Handler for TestHandler {
     fn authenticate(&self, _: &Client, _: Option<&[u8]>) -> bool {
         !self.state().refuse_password
     }

@@ -1,14 +1,6 @@
 //! A listener with a handler that the test controls, and a client that says exactly what the test wants.
 
-#![allow(dead_code, unreachable_pub, unused_imports)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-pub mod keeper;
+pub mod handler;
 pub mod packets;
 pub mod raw;
 
@@ -17,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
 
-pub use keeper::Keeper;
+pub use handler::TestHandler;
 pub use packets::*;
 pub use raw::Raw;
 
@@ -25,14 +17,12 @@ pub use raw::Raw;
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Starts a listener on a free port.
-pub async fn start(limits: Limits) -> (Listener, Arc<Keeper>) {
-    let keeper = Arc::new(Keeper::default());
+pub async fn start(limits: Limits) -> (Listener, Arc<TestHandler>) {
+    let handler = Arc::new(TestHandler::default());
     let listen = "127.0.0.1:0".parse().unwrap();
-    let handler: Arc<dyn wardline_mqtt::Handler> = keeper.clone();
-    let listener = Listener::bind(ListenerConfig { listen, limits }, handler)
-        .await
-        .unwrap();
-    (listener, keeper)
+    let config = ListenerConfig { listen, limits };
+    let listener = Listener::bind(config, handler.clone()).await.unwrap();
+    (listener, handler)
 }
 
 /// Waits until a condition holds.
