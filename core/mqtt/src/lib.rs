@@ -11,6 +11,7 @@
 //! `listener` owns sockets, tasks, back-pressure and take-over.
 
 mod close;
+mod config;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -24,12 +25,12 @@ mod topic;
 mod wire;
 
 pub use close::CloseReason;
+pub use config::Limits;
 pub use error::Error;
 pub use futures_util::future::BoxFuture;
 pub use handler::{
     Client, ConnectRefusal, Handler, Protocol, Publish, Qos, Refusal, Session, Verdict,
 };
 pub use hub::Publisher;
-pub use limits::Limits;
 pub use listener::{Listener, ListenerConfig};
 pub use stats::Stats;

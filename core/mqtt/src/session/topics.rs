@@ -6,10 +6,8 @@
 use std::sync::Arc;
 
 use crate::CloseReason;
+use crate::limits::RECENT_TOPICS_MAX;
 use crate::topic::{self, NameFault};
-
-/// Names that are remembered beside the aliases.
-const RECENT_MAX: usize = 8;
 
 /// What a PUBLISH means by its topic and alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +85,7 @@ impl Topics {
             Some(place) => *place = Arc::clone(&known),
             None => self.recent.push(Arc::clone(&known)),
         }
-        self.next = (self.next + 1) % RECENT_MAX;
+        self.next = (self.next + 1) % RECENT_TOPICS_MAX;
         Ok(Resolved::Known(known))
     }
 }
@@ -144,6 +142,6 @@ mod tests {
             let name = format!("t/{}", round % 13);
             assert_eq!(topics.resolve(name.as_bytes(), None), known(&name));
         }
-        assert_eq!(topics.recent.len(), RECENT_MAX);
+        assert_eq!(topics.recent.len(), RECENT_TOPICS_MAX);
     }
 }
