@@ -266,7 +266,7 @@ async fn p1_hl7_messages_are_answered_in_order_and_stored_as_they_came() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l5_a_message_too_large_gets_ar_and_the_next_one_aa() {
+async fn ml5_a_message_too_large_gets_ar_and_the_next_one_aa() {
     let dir = tempfile::tempdir().unwrap();
     let (running, _, mllp) = agent(dir.path(), &[]).await;
     let mut stream = TcpStream::connect(mllp).await.unwrap();
@@ -290,7 +290,7 @@ async fn l5_a_message_too_large_gets_ar_and_the_next_one_aa() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l11_enhanced_mode_answers_as_the_sender_asks() {
+async fn ml11_enhanced_mode_answers_as_the_sender_asks() {
     let dir = tempfile::tempdir().unwrap();
     let (running, _, mllp) = agent(dir.path(), &[]).await;
     let mut stream = TcpStream::connect(mllp).await.unwrap();

@@ -2,7 +2,7 @@
 //!
 //! The agent does not interpret messages: it says whether they are on disk, and whether their header can be read.
 //! Header bytes are taken one to one as characters and written back one to one, so whatever is echoed is byte for byte
-//! what came, in the sender's character set. docs/specs/mllp.md has the rule table (L10..).
+//! what came, in the sender's character set. docs/specs/mllp.md has the rule table (ML10 to ML16).
 
 use wardline_model::hl7::Message;
 
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn l10_the_answer_swaps_sides_and_names_the_message() {
+    fn ml10_the_answer_swaps_sides_and_names_the_message() {
         let text = reply(msh("2.5").as_bytes(), Outcome::Stored).unwrap();
         assert_eq!(
             text,
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn l11_the_table_of_acknowledgement_modes() {
+    fn ml11_the_table_of_acknowledgement_modes() {
         let full = Outcome::Refused(Reject::Full);
         let bad = "|||X|Y||8859/15";
         // MSH-15, MSH-16 -> stored, stored but not understood, refused
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn l12_faults_name_segment_field_and_code() {
+    fn ml12_faults_name_segment_field_and_code() {
         let rows: &[(&[u8], &str, &str)] = &[
             (
                 b"PID|1\r",
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn l13_character_sets() {
+    fn ml13_character_sets() {
         for good in [
             "",
             "ASCII",
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn l14_what_is_echoed_is_byte_for_byte_what_came() {
+    fn ml14_what_is_echoed_is_byte_for_byte_what_came() {
         let latin = b"MSH|^~\\&|H\xe4us|ST|W|L|1||ADT^A01|\xfc7|P|2.5||||||8859/1\rPID|1\r";
         let bytes = answer(&Header::read(latin), Outcome::Stored, OWN).unwrap();
         assert!(

@@ -2,7 +2,7 @@
 //!
 //! Nothing is guessed: bytes between frames are junk and counted; a message ends at FS CR (or at FS VT, for senders that
 //! forget the CR); a VT inside a message means that the sender began anew. A message over the limit is reported once
-//! and the rest of it is skipped without being kept. docs/specs/mllp.md has the numbered rules (L1..).
+//! and the rest of it is skipped without being kept. docs/specs/mllp.md has the numbered rules (ML1 to ML16).
 
 use bytes::Bytes;
 
@@ -200,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn l1_frames_and_junk_between_them() {
+    fn ml1_frames_and_junk_between_them() {
         let (items, junk) = decode(&[b"xx\x0bone\x1c\r\n\n\x0btwo\x1c\ryy"], 100);
         assert_eq!((items, junk), (vec![message(b"one"), message(b"two")], 6));
     }
 
     #[test]
-    fn l2_a_lone_fs_does_not_end_a_message() {
+    fn ml2_a_lone_fs_does_not_end_a_message() {
         let (items, junk) = decode(&[b"\x0bone\x1cmore\x1c\r"], 100);
         assert_eq!((items, junk), (vec![message(b"one\x1cmore")], 0));
         let (items, _) = decode(&[b"\x0bone\x1c\x1c\r"], 100);
@@ -214,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn l3_a_forgotten_cr_is_forgiven_at_the_next_frame_and_at_the_end() {
+    fn ml3_a_forgotten_cr_is_forgiven_at_the_next_frame_and_at_the_end() {
         let (items, junk) = decode(&[b"\x0bone\x1c\x0btwo\x1c"], 100);
         assert_eq!((items, junk), (vec![message(b"one"), message(b"two")], 0));
     }
 
     #[test]
-    fn l4_a_vt_inside_begins_anew() {
+    fn ml4_a_vt_inside_begins_anew() {
         let (items, junk) = decode(&[b"\x0bhalf\x0bwhole\x1c\r"], 100);
         assert_eq!((items, junk), (vec![message(b"whole")], 4));
         assert_eq!(decode(&[b"\x0bhalf"], 100), (vec![], 4));
     }
 
     #[test]
-    fn l5_a_message_over_the_limit_is_reported_once_and_skipped() {
+    fn ml5_a_message_over_the_limit_is_reported_once_and_skipped() {
         let (items, _) = decode(&[b"\x0b12345\x1c\r\x0bok\x1c\r"], 4);
         assert_eq!(
             items,
@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn l6_any_cutting_of_the_bytes_gives_the_same_messages(
+        fn ml6_any_cutting_of_the_bytes_gives_the_same_messages(
             bytes in proptest::collection::vec(prop_oneof![Just(VT), Just(FS), Just(CR), Just(b'a'), Just(b'b')], 0..200),
             cuts in proptest::collection::vec(0usize..200, 0..20),
             max in 1usize..12,
@@ -267,7 +267,7 @@ mod tests {
         }
 
         #[test]
-        fn l1_what_is_framed_comes_out_again(messages in proptest::collection::vec("[ -~\r]{0,40}", 0..8)) {
+        fn ml1_what_is_framed_comes_out_again(messages in proptest::collection::vec("[ -~\r]{0,40}", 0..8)) {
             let wire: Vec<u8> = messages.iter().flat_map(|m| encode(m.as_bytes())).collect();
             let expected: Vec<Item> = messages.iter().map(|m| message(m.as_bytes())).collect();
             prop_assert_eq!(decode(&[&wire], 100), (expected, 0));

@@ -1,7 +1,7 @@
 //! HL7 v2 senders over MLLP: each message becomes one event, and `AA` leaves only after its commit.
 //!
 //! A connection reads on while earlier messages are being written to disk; answers leave in the order of the messages.
-//! docs/specs/mllp.md has the numbered rules (L1..).
+//! docs/specs/mllp.md has the numbered rules (ML1 to ML16).
 
 pub mod codec;
 mod connection;
