@@ -1,13 +1,9 @@
 //! A store file that the first version wrote: every later version must still read it (docs/specs/agent-store.md, S13).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
-use common::{all, append, event, open, set, text_of, until};
+use crate::common::{all, append, event, open, set, text_of, until};
 use wardline_model::{Body, Class, Event, LedgerRecord, Stamp};
 
-const GOLDEN: &[u8] = include_bytes!("golden/store-v1.redb");
+const GOLDEN: &[u8] = include_bytes!("../golden/store-v1.redb");
 
 fn told() -> Vec<Event> {
     let stamp = Stamp {
@@ -32,7 +28,7 @@ fn told() -> Vec<Event> {
     ]
 }
 
-/// Writes the file anew: `WARDLINE_WRITE_GOLDEN=path cargo test -p wardline-agent --test golden`.
+/// Writes the file anew: `WARDLINE_WRITE_GOLDEN=path cargo test -p wardline-agent golden`.
 #[test]
 fn s13_a_store_written_today_reads_as_the_golden_one_does() {
     let dir = tempfile::tempdir().unwrap();

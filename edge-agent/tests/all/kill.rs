@@ -1,16 +1,12 @@
 //! Promise P1 by kill -9: a child process stores and says what was answered; whatever it said is on disk afterwards.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{all, event, open, set, text_of, until};
+use crate::common::{all, event, open, set, text_of, until};
 
 const CHILD: &str = "WARDLINE_TEST_KILL_STORE";
 const ROUNDS: u64 = 6;
@@ -57,7 +53,11 @@ fn child_process_of_the_kill_test() {
 /// Runs a child until the seeded moment and kills it. Gives what it said.
 fn run_and_kill(path: &Path, round: u64) -> (BTreeSet<String>, u64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_process_of_the_kill_test", "--nocapture"])
+        .args([
+            "--exact",
+            "kill::child_process_of_the_kill_test",
+            "--nocapture",
+        ])
         .env(CHILD, path)
         .env("WARDLINE_TEST_ROUND", round.to_string())
         .stdout(Stdio::piped())

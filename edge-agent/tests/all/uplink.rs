@@ -1,15 +1,11 @@
 //! The way to the site against a real listener: receipts sent and withheld, links cut and silent, lanes.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::bridge::{AGENT, Bridge, Relay, SITE};
-use common::{clock, config, event, until_async};
+use crate::common::bridge::{AGENT, Bridge, Relay, SITE};
+use crate::common::{clock, config, event, until_async};
 use wardline_agent::buffer::window::WindowLimits;
 use wardline_agent::status::StatusSource;
 use wardline_agent::store::{FileDisk, Store};

@@ -1,14 +1,10 @@
 //! The whole agent over real sockets: MQTT and MLLP in, answers only for what is on disk, status out.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use common::{all, open, text_of, texts};
+use crate::common::{self, all, open, text_of, texts};
 use rumqttc::{AsyncClient, Event, MqttOptions, Outgoing, Packet, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

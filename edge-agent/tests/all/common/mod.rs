@@ -1,11 +1,4 @@
 //! What the tests share: events, stores, a clock, and waiting for a condition with a deadline.
-#![allow(dead_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::expect_used
-)]
 
 pub(crate) mod bridge;
 pub(crate) mod faulty;

@@ -23,7 +23,6 @@ pub(crate) struct Faults {
     hold: Mutex<bool>,
     held: Condvar,
     pub(crate) waiting: AtomicU64,
-    locked: AtomicBool,
 }
 
 #[derive(Default)]

@@ -1,12 +1,8 @@
 //! The store's rules (docs/specs/agent-store.md) on a real file.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{all, append, clock, config, event, numbers, open, set, texts, until};
+use crate::common::{self, all, append, clock, config, event, numbers, open, set, texts, until};
 use redb::{Database, ReadableTable, TableDefinition};
 use wardline_agent::Error;
 use wardline_agent::store::{FileDisk, Refusal, Store, StoreConfig};

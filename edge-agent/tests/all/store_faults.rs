@@ -1,13 +1,9 @@
 //! Promise P1 on a disk that fails on purpose: no answer before the sync, none after a failed one, nothing lost.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod common;
-
 use std::sync::atomic::Ordering;
 
-use common::faulty::Faults;
-use common::{append, clock, config, event, numbers, set, texts, until};
+use crate::common::faulty::Faults;
+use crate::common::{self, append, clock, config, event, numbers, set, texts, until};
 use tokio::sync::oneshot::error::TryRecvError;
 use wardline_agent::store::{Refusal, Store};
 
