@@ -62,6 +62,7 @@ fn parts_know_the_core_and_not_each_other() {
     ];
     let core = [
         "wardline-limits",
+        "wardline-disk",
         "wardline-model",
         "wardline-service",
         "wardline-log",

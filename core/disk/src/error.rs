@@ -1,0 +1,127 @@
+//! What redb and the system say, sorted by what it means for the owner of the file.
+//!
+//! Only what is on disk decides about damage: a file that is cut short, is no database, or contradicts itself. What the
+//! system says about permissions, space or a failing device is no verdict on the bytes.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use redb::{DatabaseError, StorageError};
+
+/// Why a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    #[error("there is no {kind} at {path}", path = path.display())]
+    Missing { path: PathBuf, kind: &'static str },
+    #[error(
+        "{path} is in use by another process; stop that one first, or use another data folder",
+        path = path.display()
+    )]
+    Locked { path: PathBuf },
+    #[error(
+        "{path} has format {found}, which belongs to a newer version (this one knows {known}); run the newer version",
+        path = path.display()
+    )]
+    Newer {
+        path: PathBuf,
+        found: String,
+        known: u64,
+    },
+    /// What is on disk is not what was written there.
+    #[error("{path} is damaged: {what}; {advice}", path = path.display())]
+    Damaged {
+        path: PathBuf,
+        what: String,
+        advice: &'static str,
+    },
+    #[error("{path}: cannot {doing}: the disk is full; make room on it", path = path.display())]
+    Full { path: PathBuf, doing: &'static str },
+    #[error(
+        "{path}: cannot {doing}: {why}; check the disk's health and permissions",
+        path = path.display()
+    )]
+    Unavailable {
+        path: PathBuf,
+        doing: &'static str,
+        why: String,
+    },
+    #[error("{path} is closed", path = path.display())]
+    Closed { path: PathBuf },
+}
+
+impl DiskError {
+    /// Whether the same call can succeed later without anyone changing the file.
+    #[must_use]
+    pub fn retriable(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::Unavailable { .. })
+    }
+
+    /// Whether what is on disk needs a person (the process exits with 3).
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Newer { .. })
+    }
+}
+
+/// What one failed call means, before it is known which file it was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Locked,
+    Newer(String),
+    Damaged(String),
+    Full,
+    /// The handle is of no use any more.
+    Io(String),
+    /// A call that makes no sense now; the handle is as good as before.
+    Refused(String),
+}
+
+impl Verdict {
+    pub(crate) fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Self::Full
+            }
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Self::Damaged(error.to_string()),
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}
+
+impl From<redb::Error> for Verdict {
+    fn from(error: redb::Error) -> Self {
+        use redb::Error as E;
+        match error {
+            E::DatabaseAlreadyOpen => Self::Locked,
+            // The library tells a file of its later release only by this message.
+            E::Corrupted(what) if what.starts_with("Expected file format version") => {
+                Self::Newer(what)
+            }
+            E::Corrupted(what) => Self::Damaged(what),
+            E::UpgradeRequired(found) => Self::Damaged(format!(
+                "database format {found} was never written by this program"
+            )),
+            E::RepairAborted => Self::Io("its repair was aborted".to_owned()),
+            E::Io(error) => Self::of_io(&error),
+            E::PreviousIo | E::DatabaseClosed | E::LockPoisoned(_) => Self::Io(error.to_string()),
+            E::TableDoesNotExist(_)
+            | E::TableTypeMismatch { .. }
+            | E::TableIsMultimap(_)
+            | E::TableIsNotMultimap(_)
+            | E::TypeDefinitionChanged { .. } => Self::Damaged(error.to_string()),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<DatabaseError> for Verdict {
+    fn from(error: DatabaseError) -> Self {
+        redb::Error::from(error).into()
+    }
+}
+
+impl From<StorageError> for Verdict {
+    fn from(error: StorageError) -> Self {
+        redb::Error::from(error).into()
+    }
+}

@@ -1,0 +1,483 @@
+//! The shell around one redb file.
+//!
+//! What it keeps true:
+//! - a file is there whole, with its tables and its format, or not at all, and one process has it;
+//! - redb's own assertions, which a damaged file can break, end as [`DiskError::Damaged`] and not as a dead thread;
+//! - redb refuses every call on a handle that met an I/O error, so the handle is closed at once and the file opened again,
+//!   not more often than `health.rs` allows; who opens checks the file before anybody else can use it;
+//! - an answer comes in bounded time: the only thing that everybody waits for is an opening, or a shrinking whose work is
+//!   bounded ([`crate::limits::SHRINK_HELD_BYTES_MAX`]).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
+
+use crate::error::Verdict;
+use crate::health::{Failure, Gate, Health};
+use crate::limits::{CREATE_ROUNDS_MAX, RESERVE_BYTES};
+use crate::shrink::{LastShrink, Shrunk};
+use crate::{Disk, DiskError, Storage};
+
+/// The one row of this table says what the file is: the name of its kind -> its format.
+const FILE: TableDefinition<'static, &str, u64> = TableDefinition::new("file");
+
+/// What one sort of file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// As it is called in the file and in messages.
+    pub name: &'static str,
+    /// The newest format that is known; there is no older one that is still read.
+    pub format: u64,
+    /// redb's page cache.
+    pub cache_bytes: usize,
+    /// What a person does when it is damaged.
+    pub if_damaged: &'static str,
+}
+
+/// A redb file: not yet open, open, failed and to be opened again, or closed for good.
+#[derive(Debug)]
+pub struct RedbFile {
+    disk: Box<dyn Disk>,
+    kind: Kind,
+    slot: RwLock<Slot>,
+    health: Mutex<Health>,
+    last_shrink: Mutex<LastShrink>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Open {
+        database: Database,
+        /// Which opening it was: a failure of an earlier one closes nothing.
+        opening: u64,
+    },
+    /// Not open, after so many openings.
+    Failed(u64),
+    Closed,
+}
+
+impl RedbFile {
+    /// A file that is not open yet.
+    pub fn new(disk: impl Disk, kind: Kind) -> Self {
+        Self {
+            disk: Box::new(disk),
+            kind,
+            slot: RwLock::new(Slot::Failed(0)),
+            health: Mutex::new(Health::NEW),
+            last_shrink: Mutex::new(LastShrink::default()),
+        }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.disk.path()
+    }
+
+    /// What the file takes on disk.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.disk.used_bytes()
+    }
+
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*slot, Slot::Open { .. })
+    }
+
+    /// Opens a file that is there, for the first time or after it failed; `check` sees it before anybody else.
+    /// `None`: it is open already.
+    ///
+    /// # Errors
+    /// `Missing`, what is wrong with the file, and `Unavailable` while the pause after the last failure lasts.
+    pub fn open<T>(
+        &self,
+        check: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<Option<T>, DiskError> {
+        let mut slot = self.exclusive();
+        let Slot::Failed(opening) = *slot else {
+            return match *slot {
+                Slot::Closed => Err(self.closed()),
+                _ => Ok(None),
+            };
+        };
+        if let Some(wait) = self.health().open_in(Instant::now()) {
+            return Err(self.error("open it again", Verdict::Io(later(wait))));
+        }
+        let begun = Instant::now();
+        let opened = self.open_now(check);
+        self.health().opened(begun.elapsed(), Instant::now());
+        let (database, found) = opened?;
+        *slot = Slot::Open {
+            database,
+            opening: opening + 1,
+        };
+        drop(slot);
+        self.keep_reserve();
+        Ok(Some(found))
+    }
+
+    /// Makes a file and opens it, if there is none; `None`: there is one, made by another process or before.
+    /// `fill` writes its first tables. A crash leaves all of it or nothing.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn create<T>(
+        &self,
+        fill: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<Option<T>, DiskError> {
+        let mut slot = self.exclusive();
+        let Slot::Failed(opening) = *slot else {
+            return match *slot {
+                Slot::Closed => Err(self.closed()),
+                _ => Ok(None),
+            };
+        };
+        let doing = "create it";
+        let failed = |error: std::io::Error| self.error(doing, Verdict::of_io(&error));
+        if self.disk.open().map_err(failed)?.is_some() {
+            return Ok(None);
+        }
+        let (storage, begun) = self.disk.begin().map_err(failed)?;
+        let made = self.fill(storage, fill).and_then(|made| {
+            let ours = self.disk.publish(&begun).map_err(failed)?;
+            Ok(ours.then_some(made))
+        });
+        let (database, made) = match made {
+            Ok(Some(made)) => made,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.disk.discard(&begun);
+                return Err(error);
+            }
+        };
+        *slot = Slot::Open {
+            database,
+            opening: opening + 1,
+        };
+        drop(slot);
+        self.keep_reserve();
+        Ok(Some(made))
+    }
+
+    /// Opens the file, or makes it if there is none.
+    ///
+    /// # Errors
+    /// As `open` and `create`.
+    pub fn open_or_create(
+        &self,
+        fill: impl Fn(&Database) -> Result<(), redb::Error>,
+    ) -> Result<(), DiskError> {
+        for _ in 0..CREATE_ROUNDS_MAX {
+            match self.open(|_| Ok(())) {
+                Err(DiskError::Missing { .. }) => {}
+                other => return other.map(|_| ()),
+            }
+            if self.create(&fill)?.is_some() {
+                return Ok(());
+            }
+        }
+        let why = "it comes and goes: other processes make and remove it".to_owned();
+        Err(self.error("open it", Verdict::Io(why)))
+    }
+
+    /// Runs one piece of work on the open file. An I/O error closes it: `open` is the way on.
+    ///
+    /// # Errors
+    /// What redb said, sorted; `Unavailable` while it is not open.
+    pub fn with<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, DiskError> {
+        let (opening, verdict) = {
+            let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+            let (database, opening) = match &*slot {
+                Slot::Open { database, opening } => (database, *opening),
+                Slot::Failed(_) => return Err(self.not_open(doing)),
+                Slot::Closed => return Err(self.closed()),
+            };
+            match guarded(|| work(database)) {
+                Ok(done) => return Ok(done),
+                Err(verdict) => (opening, verdict),
+            }
+        };
+        self.note(opening, &verdict);
+        Err(self.error(doing, verdict.into()))
+    }
+
+    /// Whether about so many bytes may be added now. What is full, or has just failed, is not touched.
+    ///
+    /// # Errors
+    /// `Full` or `Unavailable`.
+    pub fn admit(&self, bytes: u64) -> Result<(), DiskError> {
+        let doing = "add to it";
+        let gate = self.health().gate(bytes, Instant::now());
+        match gate {
+            Gate::Open => Ok(()),
+            Gate::TakeReserve if self.keep_reserve() => Ok(()),
+            Gate::TakeReserve | Gate::Full => Err(self.error(doing, Verdict::Full)),
+            Gate::Wait(wait) => Err(self.error(doing, Verdict::Io(later(wait)))),
+        }
+    }
+
+    /// Whether the disk was full and the reserve is not back yet.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.health().is_full()
+    }
+
+    /// So many bytes were added, and so many freed, by work that is done.
+    pub fn moved(&self, added_bytes: u64, freed_bytes: u64) {
+        let mut health = self.health();
+        health.added(added_bytes);
+        health.freed(freed_bytes);
+    }
+
+    /// Makes the file smaller if it is large and holds little. Everybody waits meanwhile, for about a second at most.
+    ///
+    /// # Errors
+    /// As `with`.
+    pub fn shrink(&self, held_bytes: u64) -> Result<Option<Shrunk>, DiskError> {
+        let before_bytes = self.used_bytes();
+        if !self.last_shrink().worth(before_bytes, held_bytes) {
+            return Ok(None);
+        }
+        let mut slot = self.exclusive();
+        let (opening, compacted) = match &mut *slot {
+            Slot::Open { database, opening } => (*opening, guarded(|| Ok(database.compact()?))),
+            Slot::Failed(_) => return Err(self.not_open("shrink it")),
+            Slot::Closed => return Err(self.closed()),
+        };
+        drop(slot);
+        let after_bytes = self.used_bytes();
+        self.last_shrink().tried(after_bytes, held_bytes);
+        if let Err(failed) = compacted {
+            self.note(opening, &failed);
+            return Err(self.error("shrink it", failed.into()));
+        }
+        Ok(Some(Shrunk {
+            before_bytes,
+            after_bytes,
+        }))
+    }
+
+    /// Gives a damaged file another name, under which it is kept for people; `create` makes a new one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn set_aside(&self) -> Result<PathBuf, DiskError> {
+        let mut slot = self.exclusive();
+        self.fail(&mut slot);
+        self.disk
+            .set_aside()
+            .map_err(|error| self.error("set it aside", Verdict::of_io(&error)))
+    }
+
+    /// Waits for what is under way and gives the file free, for good.
+    pub fn close(&self) {
+        let mut slot = self.exclusive();
+        self.fail(&mut slot);
+        *slot = Slot::Closed;
+    }
+
+    /// What was read from the file, and was not written there by this program.
+    #[must_use]
+    pub fn damaged(&self, what: String) -> DiskError {
+        self.error("read it", Verdict::Damaged(what))
+    }
+
+    fn open_now<T>(
+        &self,
+        check: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<(Database, T), DiskError> {
+        let doing = "open it";
+        let failed = |error: &std::io::Error| self.error(doing, Verdict::of_io(error));
+        let storage = self.disk.open().map_err(|error| failed(&error))?;
+        let storage = storage.ok_or_else(|| DiskError::Missing {
+            path: self.path().to_owned(),
+            kind: self.kind.name,
+        })?;
+        if storage.len().map_err(|error| failed(&error))? == 0 {
+            return Err(self.error(doing, Verdict::Damaged("it is empty".to_owned())));
+        }
+        let opened = guarded(|| {
+            let database = self.builder().create_with_backend(storage)?;
+            match format(&database, self.kind)? {
+                Ok(()) => Ok(Ok((check(&database)?, database))),
+                Err(verdict) => Ok(Err(verdict)),
+            }
+        });
+        match opened {
+            Ok(Ok((found, database))) => Ok((database, found)),
+            Ok(Err(verdict)) => Err(self.error(doing, verdict)),
+            Err(failed) => Err(self.error(doing, failed.into())),
+        }
+    }
+
+    fn fill<T>(
+        &self,
+        storage: Storage,
+        fill: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<(Database, T), DiskError> {
+        guarded(|| {
+            let database = self.builder().create_with_backend(storage)?;
+            let made = fill(&database)?;
+            let txn = database.begin_write()?;
+            txn.open_table(FILE)?
+                .insert(self.kind.name, self.kind.format)?;
+            txn.commit()?;
+            Ok((database, made))
+        })
+        .map_err(|failed| self.error("create it", failed.into()))
+    }
+
+    fn builder(&self) -> Builder {
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.kind.cache_bytes);
+        builder
+    }
+
+    /// Closes the handle that failed, unless the file was opened again meanwhile.
+    fn note(&self, failed: u64, how: &Failed) {
+        let failure = match how {
+            Failed::Panicked => Failure::Damage,
+            Failed::Said(Verdict::Full) => Failure::Full,
+            Failed::Said(Verdict::Io(_)) => Failure::Io,
+            Failed::Said(_) => return,
+        };
+        let mut slot = self.exclusive();
+        if !matches!(*slot, Slot::Open { opening, .. } if opening == failed) {
+            return;
+        }
+        self.fail(&mut slot);
+        if self.health().failed(failure, Instant::now())
+            && let Err(error) = self.disk.lend_reserve()
+        {
+            tracing::error!(%error, file = %self.path().display(), "the reserve cannot be given to the disk");
+        }
+    }
+
+    fn fail(&self, slot: &mut RwLockWriteGuard<'_, Slot>) {
+        let openings = match **slot {
+            Slot::Open { opening, .. } | Slot::Failed(opening) => opening,
+            Slot::Closed => return,
+        };
+        let old = std::mem::replace(&mut **slot, Slot::Failed(openings));
+        // Closing writes as well, with the same beliefs about the file.
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            tracing::error!(file = %self.path().display(), "the file could not be closed in order");
+        }
+    }
+
+    /// `true`: the reserve is there.
+    fn keep_reserve(&self) -> bool {
+        let kept = self.disk.keep_reserve(RESERVE_BYTES);
+        self.health().reserve(kept.is_ok(), Instant::now());
+        if let Err(error) = &kept {
+            tracing::error!(%error, file = %self.path().display(), "the disk is full: nothing is added until there is room");
+        }
+        kept.is_ok()
+    }
+
+    fn exclusive(&self) -> RwLockWriteGuard<'_, Slot> {
+        self.slot.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_shrink(&self) -> MutexGuard<'_, LastShrink> {
+        self.last_shrink
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn closed(&self) -> DiskError {
+        DiskError::Closed {
+            path: self.path().to_owned(),
+        }
+    }
+
+    fn not_open(&self, doing: &'static str) -> DiskError {
+        let why = "it failed and is not open again yet".to_owned();
+        self.error(doing, Verdict::Io(why))
+    }
+
+    fn error(&self, doing: &'static str, verdict: Verdict) -> DiskError {
+        let path = self.path().to_owned();
+        match verdict {
+            Verdict::Locked => DiskError::Locked { path },
+            Verdict::Newer(found) => DiskError::Newer {
+                path,
+                found,
+                known: self.kind.format,
+            },
+            Verdict::Damaged(what) => DiskError::Damaged {
+                path,
+                what,
+                advice: self.kind.if_damaged,
+            },
+            Verdict::Full => DiskError::Full { path, doing },
+            Verdict::Io(why) | Verdict::Refused(why) => DiskError::Unavailable { path, doing, why },
+        }
+    }
+}
+
+impl Drop for RedbFile {
+    /// Also when it is forgotten open: closing a damaged file must not take its owner's thread along.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What went wrong in a call.
+#[derive(Debug)]
+enum Failed {
+    Said(Verdict),
+    Panicked,
+}
+
+impl From<Failed> for Verdict {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Said(verdict) => verdict,
+            Failed::Panicked => Verdict::Damaged("its structure contradicts itself".to_owned()),
+        }
+    }
+}
+
+/// redb asserts what it believes about its own file, and a damaged file can break such a belief.
+fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failed> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| Failed::Said(error.into())),
+        Err(_) => Err(Failed::Panicked),
+    }
+}
+
+/// Whether the file is of the kind, in a format that is known.
+fn format(database: &Database, kind: Kind) -> Result<Result<(), Verdict>, redb::Error> {
+    let other = || Verdict::Damaged(format!("it is a database, but no {}", kind.name));
+    let txn = database.begin_read()?;
+    let found = match txn.open_table(FILE) {
+        Ok(table) => table.get(kind.name)?.map(|found| found.value()),
+        Err(TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(match found {
+        Some(found) if found == kind.format => Ok(()),
+        Some(found) if found > kind.format => Err(Verdict::Newer(found.to_string())),
+        _ => Err(other()),
+    })
+}
+
+fn later(wait: Duration) -> String {
+    format!(
+        "it failed a moment ago and is tried again in {} ms",
+        wait.as_millis()
+    )
+}

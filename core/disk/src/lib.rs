@@ -1,0 +1,22 @@
+//! A redb file that its owner can rely on: opened, judged, locked, opened again, shrunk, and set aside in one place.
+//!
+//! The agent's store, the embedded log and the aggregator's state are redb files with tables of their own. Everything that
+//! is not tables is here:
+//! - [`RedbFile`] is the shell: what it answers with is a [`DiskError`], whatever redb or the system said;
+//! - [`Disk`] is the seam below it, with a real side ([`FileDisk`]) and a simulated one ([`sim::SimDisk`]) that loses
+//!   power, fails and fills up on command.
+
+mod disk;
+mod error;
+mod file;
+mod folder;
+mod health;
+pub mod limits;
+mod shrink;
+pub mod sim;
+
+pub use disk::{Disk, Storage};
+pub use error::DiskError;
+pub use file::{Kind, RedbFile};
+pub use folder::FileDisk;
+pub use shrink::Shrunk;
