@@ -9,7 +9,7 @@ use wardline_aggregator::ledger::{
     BedList, BedSays, Condition, DeviceSays, DeviceValue, Fact, Ledger, Place, Policy, Subject,
     View, VisitSays,
 };
-use wardline_model::capacity::DeviceState;
+use wardline_api::DeviceState;
 
 const BEDS: u64 = 1000;
 const MINUTE: i64 = 60_000;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardline_model::api::{Accounting, StageRow};
+use wardline_api::{Accounting, StageRow};
 use wardline_model::status::{AgentCoverage, AgentStatus, StageCounts};
 use wardline_model::time::rfc3339;
 

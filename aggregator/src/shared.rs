@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::broadcast;
-use wardline_model::api::{Change, DepartmentRow};
+use wardline_api::{Change, DepartmentRow};
 
 use crate::board::{Board, Speaker};
 use crate::coverage::{Heard, Listening};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wardline_model::api::{SourceRow, Sources};
+use wardline_api::{SourceRow, Sources};
 use wardline_model::time::rfc3339;
 
 use crate::accounting::{SiteInfo, coverage_of};

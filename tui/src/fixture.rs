@@ -1,7 +1,7 @@
 //! A hospital for tests: 60 beds, four departments, two agents, as the API would tell of them.
 
-use wardline_model::api::*;
-use wardline_model::capacity::{BedClass, BedStatus, DeviceState};
+use wardline_api::*;
+use wardline_api::{BedClass, BedStatus, DeviceState};
 
 use crate::model::{Feed, Model, Moment, Round, Section};
 

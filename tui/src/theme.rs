@@ -3,7 +3,7 @@
 //! glyph of its own.
 
 use ratatui::style::{Color, Modifier, Style};
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {

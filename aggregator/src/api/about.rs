@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use wardline_model::api::About;
+use wardline_api::About;
 
 use super::Context;
 use super::failure::Failure;

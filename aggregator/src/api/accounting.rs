@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use wardline_model::api::Accounting;
+use wardline_api::Accounting;
 
 use super::Context;
 use super::failure::Failure;

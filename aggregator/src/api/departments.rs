@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use wardline_model::api::Departments;
+use wardline_api::Departments;
 use wardline_model::time::rfc3339;
 
 use super::Context;

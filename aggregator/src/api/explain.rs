@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use wardline_model::api::Explanation;
+use wardline_api::Explanation;
 use wardline_model::time::rfc3339;
 
 use super::Context;

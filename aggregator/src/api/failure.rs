@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use wardline_api::{ApiError, ErrorBody};
 use wardline_log::LogError;
-use wardline_model::api::{ApiError, ErrorBody};
 
 #[derive(Debug)]
 pub(crate) struct Failure {

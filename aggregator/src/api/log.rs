@@ -12,8 +12,8 @@ use axum::extract::{Path, State};
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
+use wardline_api::LogLine;
 use wardline_log::{Entry, LogError, PartitionOffsets, SharedLog};
-use wardline_model::api::LogLine;
 use wardline_model::time::rfc3339;
 
 use super::failure::Failure;

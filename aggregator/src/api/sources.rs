@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use wardline_model::api::Sources;
+use wardline_api::Sources;
 
 use super::Context;
 use super::failure::Failure;

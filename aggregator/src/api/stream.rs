@@ -12,7 +12,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use wardline_model::api::Change;
+use wardline_api::Change;
 
 use super::failure::Failure;
 use super::params::Params;
@@ -106,7 +106,7 @@ fn event(change: &Change) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use wardline_model::api::DepartmentRow;
+    use wardline_api::DepartmentRow;
 
     use super::*;
 

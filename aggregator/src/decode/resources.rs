@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use wardline_api::DeviceState;
 use wardline_log::Record;
-use wardline_model::capacity::DeviceState;
 use wardline_model::record::{
     DEVICE_SEQ, EXTENSION_BATTERY, EXTENSION_DEPARTMENT, EXTENSION_DEVICE_STATE, METRIC,
     SYSTEM_BED_CONDITION, SYSTEM_BED_STATUS, SYSTEM_DEVICE, SYSTEM_LOCATION, SYSTEM_VISIT,

@@ -1,4 +1,4 @@
-use wardline_model::capacity::DeviceState;
+use wardline_api::DeviceState;
 use wardline_model::record::*;
 use wardline_model::topic;
 
@@ -240,4 +240,13 @@ fn a_tombstone_says_nothing() {
         ..Record::default()
     };
     assert_eq!(fact("s", topic::FHIR_ENCOUNTER, 0, 0, &record), Ok(None));
+}
+
+#[test]
+fn the_bridges_words_for_a_devices_state_are_those_of_the_views() {
+    let shown: Vec<&str> = DeviceState::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .collect();
+    assert_eq!(shown, DEVICE_STATES);
 }

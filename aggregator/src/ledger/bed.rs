@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardline_model::capacity::{BedClass, BedStatus};
+use wardline_api::{BedClass, BedStatus};
 
 use super::effect::{Effect, Slot, What, remark};
 use super::event::At;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wardline_model::capacity::BedClass;
+use wardline_api::BedClass;
 
 use super::fact::Place;
 use super::limits::{BED_LIST_ERRORS_MAX, BEDS_MAX};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardline_model::capacity::BedClass;
+use wardline_api::BedClass;
 
 use super::bed::{Bed, Point};
 use super::effect::{Effect, Slot, What};

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wardline_model::api::{BedRow, DepartmentRow, DeviceRow};
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
+use wardline_api::{BedRow, DepartmentRow, DeviceRow};
 use wardline_model::time::rfc3339;
 
 use super::bed::{Bed, BedState, Point};

@@ -13,7 +13,7 @@ use super::fact::{DeviceSays, DeviceValue, Fact, Place, Subject};
 use super::limits::DEVICE_ARRIVALS_MAX;
 use super::natural::natural;
 use super::outcome::{Applied, Outcome, Touched};
-use wardline_model::capacity::DeviceState;
+use wardline_api::DeviceState;
 
 /// What facts of one device are kept for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

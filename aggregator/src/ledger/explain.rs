@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardline_model::api::ExplainedEvent;
+use wardline_api::ExplainedEvent;
 use wardline_model::time::rfc3339;
 
 use super::bed::Point;

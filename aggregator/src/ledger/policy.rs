@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wardline_model::capacity::BedClass;
+use wardline_api::BedClass;
 
 use super::limits::{DEVICE_SILENT_MS, ENDED_KEPT_MS};
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use wardline_model::capacity::BedClass;
+use wardline_api::BedClass;
 
 use super::bedlist::BedList;
 use super::effect::{Effect, Slot, What, remark};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use wardline_model::api::{Accounting, DepartmentRow, Sources};
+use wardline_api::{Accounting, DepartmentRow, Sources};
 
 use crate::accounting::accounting;
 use crate::api::Api;

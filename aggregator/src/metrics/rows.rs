@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use wardline_model::api::{Accounting, DepartmentRow, Sources};
+use wardline_api::{Accounting, DepartmentRow, Sources};
 
 use super::Snapshot;
 use super::text::Text;

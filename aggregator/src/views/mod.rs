@@ -8,7 +8,7 @@ pub(crate) mod publish;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wardline_model::api::{BedRow, Change, DepartmentRow, DeviceRow};
+use wardline_api::{BedRow, Change, DepartmentRow, DeviceRow};
 use wardline_model::time::rfc3339;
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
 

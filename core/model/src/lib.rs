@@ -4,10 +4,8 @@
 //! Pure: no I/O, no clock, no async. Formats here are specified with numbered rules in
 //! docs/specs/ and checked against golden files that later versions must still read.
 
-pub mod api;
 pub mod block;
 pub mod bytes_io;
-pub mod capacity;
 pub mod event;
 pub mod frame;
 pub mod hl7;

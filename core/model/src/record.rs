@@ -67,5 +67,7 @@ pub const SYSTEM_BED_CONDITION: &str = "urn:wardline:bed-condition";
 /// HL7 table 0116 bed status as FHIR names it.
 pub const SYSTEM_BED_STATUS: &str = "http://terminology.hl7.org/CodeSystem/v2-0116";
 pub const EXTENSION_DEVICE_STATE: &str = "urn:wardline:device-state";
+/// What that extension may say.
+pub const DEVICE_STATES: [&str; 5] = ["in-use", "ready", "cleaning", "repair", "off"];
 pub const EXTENSION_BATTERY: &str = "urn:wardline:battery-percent";
 pub const EXTENSION_DEPARTMENT: &str = "urn:wardline:department";

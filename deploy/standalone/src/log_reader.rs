@@ -58,7 +58,7 @@ fn from_api(api: &str, command: &LogCommand) -> anyhow::Result<()> {
         .into();
     let mut answer = agent.get(&url).call()?;
     if answer.status() != 200 {
-        let body: wardline_model::api::ErrorBody =
+        let body: wardline_api::ErrorBody =
             serde_json::from_str(&answer.body_mut().read_to_string()?)?;
         bail!("{}; {}", body.error.message, body.error.hint);
     }

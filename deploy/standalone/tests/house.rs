@@ -64,6 +64,7 @@ fn parts_know_the_core_and_not_each_other() {
         "wardline-limits",
         "wardline-disk",
         "wardline-model",
+        "wardline-api",
         "wardline-service",
         "wardline-log",
         "wardline-mqtt",
@@ -78,8 +79,19 @@ fn parts_know_the_core_and_not_each_other() {
             .collect();
         assert!(strangers.is_empty(), "{part} knows {strangers:?}");
     }
-    assert!(
-        !tree(&["--package", "wardline-tui"]).contains("wardline-log"),
-        "the dashboard knows the API alone"
+    let known = tree(&["--package", "wardline-tui"]);
+    for behind in ["wardline-log", "wardline-model", "wardline-mqtt"] {
+        assert!(!known.contains(behind), "the dashboard knows the API alone");
+    }
+    let shared_by = [
+        "wardline",
+        "wardline-aggregator",
+        "wardline-hil",
+        "wardline-tui",
+    ];
+    assert_eq!(
+        direct_users_of("wardline-api"),
+        shared_by.map(ToOwned::to_owned).into(),
+        "what the API says is for those who answer and ask"
     );
 }

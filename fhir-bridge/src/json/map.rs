@@ -117,7 +117,7 @@ impl Given<'_> {
                         "not a word of this metric",
                     )
                 })?;
-                DeviceValue::State(state.as_str())
+                DeviceValue::State(state)
             }
             Metric::Battery(number) => DeviceValue::Battery(self.number(value, number)?),
             Metric::Location => DeviceValue::Location(self.bed(value)?),

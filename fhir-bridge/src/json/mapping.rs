@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::path::JsonPath;
 use super::topic::TopicPattern;
-use wardline_model::capacity::DeviceState;
+use wardline_model::record::DEVICE_STATES;
 
 #[derive(Debug, Clone)]
 pub struct JsonMapping {
@@ -31,7 +31,7 @@ pub struct Fields {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Metric {
     /// The device's word -> ours.
-    State(BTreeMap<String, DeviceState>),
+    State(BTreeMap<String, &'static str>),
     Battery(Number),
     Location,
     Observation {
@@ -179,8 +179,10 @@ fn states(words: Option<BTreeMap<String, String>>) -> Result<Metric, String> {
     words
         .into_iter()
         .map(|(theirs, ours)| {
-            let state = ours.parse::<DeviceState>().map_err(|e| e.to_string())?;
-            Ok((theirs, state))
+            let state = DEVICE_STATES.iter().find(|state| **state == ours);
+            let state = state
+                .ok_or_else(|| format!("`{ours}` is not one of {}", DEVICE_STATES.join(", ")))?;
+            Ok((theirs, *state))
         })
         .collect::<Result<_, String>>()
         .map(Metric::State)
@@ -223,8 +225,8 @@ mod tests {
         let Metric::State(words) = &mapping.metrics["state"] else {
             panic!("state is no device-state");
         };
-        for state in DeviceState::ALL {
-            assert_eq!(words.get(state.as_str()), Some(state));
+        for state in &DEVICE_STATES {
+            assert_eq!(words.get(*state), Some(state));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use wardline_model::api::Accounting;
+use wardline_api::Accounting;
 
 use crate::check::get;
 use crate::limits::{POLL_MS, SETTLE_MS};

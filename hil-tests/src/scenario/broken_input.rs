@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, bail, ensure};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use wardline_api::BedStatus;
+use wardline_api::{Accounting, Beds, Devices, Sideline};
 use wardline_demo::client::{AdtBuilder, MllpClient, MqttClient};
-use wardline_model::api::{Accounting, Beds, Devices, Sideline};
-use wardline_model::capacity::BedStatus;
 use wardline_model::time::rfc3339;
 
 use crate::check::{Frames, get, settled};

@@ -1,6 +1,6 @@
 //! A list that a person moves through: what is chosen, and which rows pass the filter.
 
-use wardline_model::api::{BedRow, DepartmentRow};
+use wardline_api::{BedRow, DepartmentRow};
 
 use super::App;
 use crate::model::Aged;

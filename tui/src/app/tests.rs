@@ -1,4 +1,4 @@
-use wardline_model::api::{Change, DepartmentRow};
+use wardline_api::{Change, DepartmentRow};
 
 use super::*;
 use crate::fixture;

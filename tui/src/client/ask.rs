@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use wardline_model::api::ErrorBody;
+use wardline_api::ErrorBody;
 
 use crate::error::TuiError;
 use crate::limits::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
-use wardline_model::api::Change;
+use wardline_api::Change;
 
 use super::{Asker, Backoff, Sink};
 use crate::limits::STREAM_LINE_BYTES_MAX;
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn events_are_taken_apart() {
-        let row = serde_json::to_string(&Change::Department(wardline_model::api::DepartmentRow {
+        let row = serde_json::to_string(&Change::Department(wardline_api::DepartmentRow {
             department: "ED".into(),
             ..Default::default()
         }))

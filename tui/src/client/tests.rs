@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
 
-use wardline_model::api::Change;
+use wardline_api::Change;
 
 use super::*;
 use crate::model::Model;

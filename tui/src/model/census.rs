@@ -1,7 +1,7 @@
 //! The beds of all departments that are shown, added up.
 
-use wardline_model::api::DepartmentRow;
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
+use wardline_api::DepartmentRow;
 
 use super::Model;
 use crate::text;

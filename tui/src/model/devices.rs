@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use wardline_model::api::DeviceRow;
-use wardline_model::capacity::DeviceState;
+use wardline_api::DeviceRow;
+use wardline_api::DeviceState;
 
 use super::Model;
 

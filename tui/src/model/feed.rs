@@ -1,6 +1,6 @@
 //! What the client brings: one round of answers, one change from the stream, or the news that nobody answers.
 
-use wardline_model::api::{About, Accounting, Beds, Change, Departments, Devices, Sources};
+use wardline_api::{About, Accounting, Beds, Change, Departments, Devices, Sources};
 
 use super::rows::Moment;
 

@@ -11,8 +11,7 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use wardline_model::api::{About, Accounting, BedRow, Change, DepartmentRow, DeviceRow, SourceRow};
-use wardline_model::time::parse_rfc3339;
+use wardline_api::{About, Accounting, BedRow, Change, DepartmentRow, DeviceRow, SourceRow};
 
 pub(crate) use census::{Census, at_least};
 pub(crate) use feed::{Feed, Round, Section};
@@ -32,6 +31,12 @@ pub(crate) enum Link {
     Lost {
         why: String,
     },
+}
+
+/// The API's times as milliseconds since 1970.
+pub(crate) fn epoch_ms(time: &str) -> Option<i64> {
+    let time: jiff::Timestamp = time.parse().ok()?;
+    Some(time.as_millisecond())
 }
 
 #[derive(Debug, Clone)]
@@ -90,7 +95,7 @@ impl Model {
         let asked = round.asked;
         self.link = Link::Live;
         self.answered = Some(now);
-        self.server = parse_rfc3339(&round.departments.as_of).map(|ms| (ms, now));
+        self.server = epoch_ms(&round.departments.as_of).map(|ms| (ms, now));
         replace(
             &mut self.departments,
             round.departments.departments,

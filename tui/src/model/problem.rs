@@ -4,7 +4,7 @@
 //! never about a patient. Standing facts (events once set aside, a listener that was allowed without TLS) are said and
 //! do not degrade the verdict: a verdict that is never OK is soon read by nobody.
 
-use wardline_model::api::SourceRow;
+use wardline_api::SourceRow;
 
 use super::rows::Moment;
 use super::{Aged, Link, Model};

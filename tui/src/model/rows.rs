@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use wardline_model::api::{BedRow, DepartmentRow, DeviceRow};
+use wardline_api::{BedRow, DepartmentRow, DeviceRow};
 
 use crate::limits::ROWS_MAX;
 

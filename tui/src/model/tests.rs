@@ -1,4 +1,4 @@
-use wardline_model::api::*;
+use wardline_api::*;
 
 use super::*;
 use crate::fixture;
@@ -220,6 +220,6 @@ fn a_silent_device_is_silent_whatever_it_last_said() {
 #[test]
 fn the_apis_clock_goes_on() {
     let model = fixture::hospital();
-    let at = parse_rfc3339(fixture::AS_OF).unwrap();
+    let at = epoch_ms(fixture::AS_OF).unwrap();
     assert_eq!(model.server_now_ms(5_000), Some(at + 5_000));
 }

@@ -4,8 +4,8 @@
 //! A state with one bed gets at least one cell where there is room: a single dirty bed among forty is still seen.
 
 use ratatui::text::Span;
-use wardline_model::api::DepartmentRow;
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
+use wardline_api::DepartmentRow;
 
 use super::Look;
 use crate::model::Census;

@@ -1,8 +1,8 @@
 //! The beds of one department: what each is, for how long, how fresh that is, and what is odd about it.
 
+use crate::model::epoch_ms;
 use ratatui::text::Line;
-use wardline_model::api::BedRow;
-use wardline_model::time::parse_rfc3339;
+use wardline_api::BedRow;
 
 use super::grid::{Cell, Grid, cell, grows, left, right};
 use super::{Body, Look, departments, extent, health, joined, page};
@@ -135,7 +135,7 @@ fn cells(
 
 /// How long the bed has been what it is.
 fn lasting(bed: &BedRow, server: Option<i64>) -> String {
-    let since = bed.since.as_deref().and_then(parse_rfc3339);
+    let since = bed.since.as_deref().and_then(epoch_ms);
     match (since, server) {
         (Some(since), Some(now)) => text::short_duration(now.saturating_sub(since) / 1_000),
         (Some(_), None) => text::UNKNOWN.to_owned(),

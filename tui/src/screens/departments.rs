@@ -1,7 +1,7 @@
 //! The first screen: one line a department, what is wrong, devices and pipeline.
 
 use ratatui::text::Line;
-use wardline_model::api::DepartmentRow;
+use wardline_api::DepartmentRow;
 
 use super::grid::{Cell, Column, Grid, cell, grows, left, right};
 use super::{Body, Look, bar, extent, health, page, verdict};

@@ -1,7 +1,7 @@
 //! The lower part of the first screen: what a person should look at, the devices, the pipeline, the legend.
 
 use ratatui::text::Line;
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
 
 use super::{Look, joined};
 use crate::model::{Health, Model};

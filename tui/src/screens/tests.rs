@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
-use wardline_model::api::{Change, DepartmentRow};
-use wardline_model::capacity::{BedClass, BedStatus};
+use wardline_api::{BedClass, BedStatus};
+use wardline_api::{Change, DepartmentRow};
 
 use super::*;
 use crate::app::{Input, Key};

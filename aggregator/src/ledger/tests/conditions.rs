@@ -73,7 +73,7 @@ fn b16_each_class_of_bed_has_its_own_policy() {
     let mut policy = Policy::default();
     policy
         .dirty_after_departure
-        .insert(wardline_model::capacity::BedClass::Ed, false);
+        .insert(wardline_api::BedClass::Ed, false);
     let mut ledger = Ledger::new(BedList::parse(LIST).unwrap(), policy);
     ledger.apply(condition(9, 1, ED1, "U"));
     for said in [

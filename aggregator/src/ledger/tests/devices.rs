@@ -1,7 +1,7 @@
 //! D1 to D6: devices.
 
 use super::*;
-use wardline_model::capacity::DeviceState;
+use wardline_api::DeviceState;
 
 fn device(n: u64, ts: i64, value: DeviceValue, seq: Option<u64>) -> Fact {
     let says = DeviceSays {

@@ -12,7 +12,7 @@ mod promises;
 mod views;
 
 use super::*;
-use wardline_model::capacity::BedStatus;
+use wardline_api::BedStatus;
 
 pub(super) const LIST: &str = "bed,department,class,staffed
 A^1^1,Ward A,ward,yes
@@ -139,7 +139,7 @@ pub(super) fn told(said: impl IntoIterator<Item = Said>) -> Ledger {
     fold(said.into_iter().map(Said::fact))
 }
 
-pub(super) fn row(ledger: &Ledger, bed: &str, minute: i64) -> wardline_model::api::BedRow {
+pub(super) fn row(ledger: &Ledger, bed: &str, minute: i64) -> wardline_api::BedRow {
     ledger.bed(bed, View::at(minute * MINUTE)).unwrap()
 }
 
@@ -160,11 +160,7 @@ pub(super) fn assert_beds(ledger: &Ledger, minute: i64, expected: &[(&str, BedSt
     }
 }
 
-pub(super) fn department(
-    ledger: &Ledger,
-    name: &str,
-    minute: i64,
-) -> wardline_model::api::DepartmentRow {
+pub(super) fn department(ledger: &Ledger, name: &str, minute: i64) -> wardline_api::DepartmentRow {
     let rows = ledger.departments(View::at(minute * MINUTE), &|_| None);
     rows.into_iter()
         .find(|row| row.department == name)

@@ -1,0 +1,117 @@
+//! Departments, beds and devices as they are shown, and what a bed's status rests on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{BedClass, BedStatus, DeviceState};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Departments {
+    pub as_of: String,
+    pub departments: Vec<DepartmentRow>,
+}
+
+/// `beds` counts each bed once: the sum of the eight states.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DepartmentRow {
+    pub department: String,
+    pub beds: u32,
+    pub staffed: u32,
+    pub occupied: u32,
+    pub available: u32,
+    pub reserved: u32,
+    pub dirty: u32,
+    pub cleaning: u32,
+    pub blocked: u32,
+    pub closed: u32,
+    pub unknown: u32,
+    /// A part of `occupied`.
+    pub on_leave: u32,
+    pub pending_in: u32,
+    pub pending_out: u32,
+    /// Occupied / staffed; null when nothing is staffed.
+    pub occupancy: Option<f64>,
+    /// Beds in conflict.
+    pub conflicts: u32,
+    pub oldest_dirty_s: Option<i64>,
+    /// Since the newest event that the row rests on; null when there is none.
+    pub age_s: Option<i64>,
+    /// Share of its sources heard within their expected interval, 0 to 1; null when it has no source.
+    pub coverage: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Beds {
+    pub as_of: String,
+    pub beds: Vec<BedRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BedRow {
+    pub bed: String,
+    pub department: String,
+    pub class: BedClass,
+    pub staffed: bool,
+    pub status: BedStatus,
+    /// Of a blocked bed: `contaminated` or `isolated`.
+    pub reason: Option<String>,
+    pub on_leave: bool,
+    pub since: Option<String>,
+    pub age_s: Option<i64>,
+    /// Whether the hospital's own list names it.
+    pub listed: bool,
+    pub flags: Vec<String>,
+    /// Event ids of the visits that claim the bed at the same time.
+    pub conflict: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Devices {
+    pub as_of: String,
+    pub devices: Vec<DeviceRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceRow {
+    pub device: String,
+    pub department: String,
+    pub kind: Option<String>,
+    pub state: Option<DeviceState>,
+    pub battery: Option<f64>,
+    pub location: Option<String>,
+    pub since: Option<String>,
+    pub age_s: Option<i64>,
+    pub silent: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub bed: String,
+    pub as_of: String,
+    pub status: BedStatus,
+    pub events: Vec<ExplainedEvent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedEvent {
+    pub event_id: String,
+    #[serde(rename = "type")]
+    pub event_type: String,
+    pub event_time: String,
+    pub received: String,
+    /// site/topic/partition/offset
+    pub log_position: String,
+    pub mapping: String,
+    /// The rule of docs/specs/bed-ledger.md that used it, and what it did: `B12 departs`.
+    pub rule: String,
+    /// False when a cancel took it out.
+    pub counts: bool,
+}
+
+/// One server-sent event of `/api/v1/stream`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Change {
+    Department(DepartmentRow),
+    Bed(BedRow),
+    Device(DeviceRow),
+}
