@@ -10,7 +10,7 @@ pub struct World {
     pub site: LogDir,
     pub clock: Arc<AtomicI64>,
     pub aggregator: Aggregator,
-    pub data: tempfile::TempDir,
+    _data: tempfile::TempDir,
 }
 
 pub async fn world() -> World {
@@ -22,6 +22,6 @@ pub async fn world() -> World {
         site,
         clock,
         aggregator,
-        data,
+        _data: data,
     }
 }

@@ -1,12 +1,8 @@
 //! What the shell's tests share: hand-written `fhir.*` records, logs on disk, an aggregator on a free port, a client.
+
 #![allow(
-    dead_code,
     unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc
+    reason = "what the tests share stands in modules of its own"
 )]
 
 pub mod flaky;
@@ -42,7 +38,8 @@ pub const MINUTE: i64 = 60_000;
 
 /// One log in a folder of its own.
 pub struct LogDir {
-    pub dir: TempDir,
+    /// Removed with it.
+    _dir: TempDir,
     pub log: SharedLog,
 }
 
@@ -54,10 +51,16 @@ impl LogDir {
         this
     }
 
+    /// A log that stands somewhere else.
+    pub fn of(log: SharedLog) -> Self {
+        let _dir = tempfile::tempdir().unwrap();
+        Self { _dir, log }
+    }
+
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log: SharedLog = EmbeddedLog::open(dir.path()).unwrap();
-        Self { dir, log }
+        Self { _dir: dir, log }
     }
 
     pub async fn topics(&self, partitions: u32) {

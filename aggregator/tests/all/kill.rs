@@ -1,22 +1,13 @@
 //! kill -9 of a whole process with log, fold and outbox in it, at moments that a seed chooses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
-use support::records::{Said, adt, bed_status};
-use support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest};
+use crate::support::records::{Said, adt, bed_status};
+use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest};
 use wardline_aggregator::{Source, digest_of_log, digest_of_store};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
@@ -78,10 +69,7 @@ async fn p5_victim() {
         return;
     };
     let folder = Path::new(&folder);
-    let site = LogDir {
-        dir: tempfile::tempdir().unwrap(),
-        log: EmbeddedLog::open(&folder.join("log")).unwrap(),
-    };
+    let site = LogDir::of(EmbeddedLog::open(&folder.join("log")).unwrap());
     site.topics(1).await;
     let _aggregator = Aggregator::start(folder, &site.log, source(&site.log), &noon()).await;
     let mut seq = records_in(&site.log).await;
@@ -106,7 +94,7 @@ async fn p5_after_kill_9_at_any_moment_nothing_is_lost_or_doubled() {
     for _ in 0..6 {
         let mut victim = Victim(
             Command::new(std::env::current_exe().unwrap())
-                .args(["p5_victim", "--exact", "--nocapture"])
+                .args(["kill::p5_victim", "--exact", "--nocapture"])
                 .env(FOLDER, folder.path())
                 .stdout(Stdio::piped())
                 .spawn()

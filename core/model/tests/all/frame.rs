@@ -1,7 +1,5 @@
 //! The frame format, rule by rule (docs/specs/frame.md).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use bytes::Bytes;
 use proptest::prelude::*;
 use wardline_model::block::{self, BlockError};

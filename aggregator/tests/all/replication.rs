@@ -1,21 +1,14 @@
 //! Replication between real embedded logs: docs/specs/replication.md, rule by rule.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use support::flaky::Flaky;
-use support::records::{Said, adt, agent_status, bed_status, sidelined, story};
-use support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, eventually, read_all, row};
+use crate::support::flaky::Flaky;
+use crate::support::records::{Said, adt, agent_status, bed_status, sidelined, story};
+use crate::support::{
+    Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, eventually, read_all, row,
+};
 use wardline_aggregator::hooks::FaultPoint;
 use wardline_aggregator::{Source, digest_of_log, digest_of_store, recompute};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};

@@ -1,24 +1,15 @@
 //! The query API over real sockets: docs/specs/query-api.md, what is asked once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::support::flaky::Flaky;
+use crate::support::records::{adt, agent_status, bridge_status, sidelined, story};
+use crate::support::world::world;
+use crate::support::{Aggregator, LogDir, MINUTE, NOON, Setup, read_all, row};
 use serde_json::Value;
-use support::flaky::Flaky;
-use support::records::{adt, agent_status, bridge_status, sidelined, story};
-use support::world::world;
-use support::{Aggregator, LogDir, MINUTE, NOON, Setup, read_all, row};
 use wardline_aggregator::Source;
-use wardline_model::api::{
+use wardline_api::{
     About, Accounting, Beds, Departments, Devices, Explanation, LogLine, Sideline, Sources,
 };
 use wardline_model::status::{AgentCoverage, BridgeStatus, StageCounts};
@@ -347,7 +338,7 @@ async fn p4_records_that_never_arrived_are_shown_once_it_is_sure() {
             .await
             .unwrap();
         let said = step;
-        support::eventually("the bridge's word is on the board", || async {
+        crate::support::eventually("the bridge's word is on the board", || async {
             let (_, metrics) = w.aggregator.get("/metrics").await;
             metrics.contains(&format!("wardline_status_records_total {said}\n"))
         })
@@ -499,7 +490,7 @@ fn the_examples_of_the_specification_are_answers() {
         serde_json::from_value::<T>(example.clone())
             .is_ok_and(|value| serde_json::to_value(value).unwrap() == *example)
     }
-    let text = include_str!("../../docs/specs/query-api.md");
+    let text = include_str!("../../../docs/specs/query-api.md");
     let blocks: Vec<&str> = text
         .split("```json\n")
         .skip(1)
@@ -516,7 +507,7 @@ fn the_examples_of_the_specification_are_answers() {
             || is::<Explanation>(&example)
             || is::<Sideline>(&example)
             || is::<LogLine>(&example)
-            || is::<wardline_model::api::ErrorBody>(&example)
+            || is::<wardline_api::ErrorBody>(&example)
             || example.get("retry").is_some()
             || example.get("topics").is_some()
             || example["items"][0].get("cause").is_some();

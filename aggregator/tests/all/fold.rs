@@ -1,19 +1,10 @@
 //! The fold as a whole: from records in a real log to rows, state and counts, through every kind of end.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use support::records::{adt, adt_of, broken, device_state, story, tombstone};
-use support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest, row};
+use crate::support::records::{adt, adt_of, broken, device_state, story, tombstone};
+use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest, row};
 use wardline_aggregator::hooks::FaultPoint;
 use wardline_aggregator::{digest_of_log, digest_of_store, recompute, summary_of_store};
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
@@ -364,7 +355,7 @@ async fn p10_time_alone_changes_rows_and_they_are_published() {
     clock.store(NOON + 20 * MINUTE, Ordering::SeqCst);
     let devices = aggregator.json("/api/v1/devices").await;
     assert_eq!(row(&devices, "devices", "device", "pump-1")["silent"], true);
-    support::eventually("the silent device is published", || async {
+    crate::support::eventually("the silent device is published", || async {
         newest(&site.log, VIEW_DEVICE)
             .await
             .get("pump-1")

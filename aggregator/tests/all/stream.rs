@@ -1,22 +1,13 @@
 //! The query API over real sockets: docs/specs/query-api.md, what comes line by line, and the bounds of connections.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use support::records::{adt, bed_status, sidelined};
-use support::world::world;
-use support::{NOON, read_all, row};
-use wardline_model::api::{Change, LogLine};
+use crate::support::records::{adt, bed_status, sidelined};
+use crate::support::world::world;
+use crate::support::{NOON, read_all, row};
+use wardline_api::{Change, LogLine};
 use wardline_model::topic::{RETRY, SIDELINE};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +174,7 @@ async fn p7_stream_clients_are_bounded_and_leave_room_when_they_go() {
     // A client that left is noticed with the next thing to say to it.
     let mut seq = 900;
     let mut minute = 0;
-    support::eventually("a place is free", || {
+    crate::support::eventually("a place is free", || {
         seq += 1;
         minute += 1;
         let site = &w.site;

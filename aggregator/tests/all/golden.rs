@@ -1,8 +1,6 @@
 //! The records that the bridge writes, as its golden files hold them, are read without exception, and say what the
 //! message said. The two parts share no code but the header names: this is where their contract is held.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use std::path::{Path, PathBuf};
 
 use wardline_aggregator::decode;
