@@ -7,9 +7,8 @@
 //! source_len u16 | source | kind 1: topic_len u16 | topic | len u32 | bytes   (kind 2, 3: len u32 | bytes)
 //! ```
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes, TryGetError};
 
-use crate::bytes_io::ByteReader;
 use crate::event::{Body, Class, Event, Stamp};
 use crate::limits::{FRAME_EVENTS_MAX, FRAME_RAW_BYTES_MAX, SOURCE_BYTES_MAX, TOPIC_BYTES_MAX};
 
@@ -113,83 +112,80 @@ pub fn parse(raw: &Bytes, count: u32) -> Result<Vec<Event>, BlockError> {
     if count == 0 || count > FRAME_EVENTS_MAX || !possible {
         return Err(BlockError::Count(count));
     }
-    let mut reader = ByteReader::new(raw);
+    let mut rest: &[u8] = raw;
     let mut events = Vec::with_capacity(count as usize);
     for index in 0..count {
-        events.push(parse_event(raw, &mut reader, index)?);
+        let event = event(raw, &mut rest).map_err(|wrong| match wrong {
+            Wrong::Cut => BlockError::Truncated(index),
+            Wrong::Unknown(what) => BlockError::Unknown { index, what },
+        })?;
+        events.push(event);
     }
-    match reader.remaining() {
+    match rest.len() {
         0 => Ok(events),
         left => Err(BlockError::Trailing(left)),
     }
 }
 
-fn parse_event(raw: &Bytes, reader: &mut ByteReader<'_>, index: u32) -> Result<Event, BlockError> {
-    let cut = BlockError::Truncated(index);
-    let class = reader.u8().ok_or(cut)?;
-    let kind = reader.u8().ok_or(cut)?;
-    let flags = reader.u8().ok_or(cut)?;
+/// What is wrong with one event.
+enum Wrong {
+    Cut,
+    Unknown(&'static str),
+}
+
+impl From<TryGetError> for Wrong {
+    fn from(_: TryGetError) -> Self {
+        Self::Cut
+    }
+}
+
+fn event(raw: &Bytes, rest: &mut &[u8]) -> Result<Event, Wrong> {
+    let class = rest.try_get_u8()?;
+    let kind = rest.try_get_u8()?;
+    let flags = rest.try_get_u8()?;
     let stamp = Stamp {
-        wall_ms: reader.i64().ok_or(cut)?,
-        mono_ms: reader.u64().ok_or(cut)?,
-        boot: reader.u64().ok_or(cut)?,
-        uncertainty_ms: reader.u32().ok_or(cut)?,
+        wall_ms: rest.try_get_i64_le()?,
+        mono_ms: rest.try_get_u64_le()?,
+        boot: rest.try_get_u64_le()?,
+        uncertainty_ms: rest.try_get_u32_le()?,
     };
-    let source = short(reader, SOURCE_BYTES_MAX, index)?;
+    let source = short(rest, SOURCE_BYTES_MAX)?;
     let body = match kind {
         KIND_MQTT => Body::Mqtt {
-            topic: short(reader, TOPIC_BYTES_MAX, index)?,
-            payload: long(raw, reader, index)?,
+            topic: short(rest, TOPIC_BYTES_MAX)?,
+            payload: long(raw, rest)?,
             retain: flags & FLAG_RETAIN != 0,
             will: flags & FLAG_WILL != 0,
         },
         KIND_HL7 => Body::Hl7 {
-            raw: long(raw, reader, index)?,
+            raw: long(raw, rest)?,
             understood: flags & FLAG_UNDERSTOOD != 0,
         },
         KIND_LEDGER => {
-            let json = long(raw, reader, index)?;
-            let record = serde_json::from_slice(&json);
-            Body::Ledger(record.map_err(|_| BlockError::Unknown {
-                index,
-                what: "ledger record",
-            })?)
+            let record = serde_json::from_slice(&long(raw, rest)?);
+            Body::Ledger(record.map_err(|_| Wrong::Unknown("ledger record"))?)
         }
-        _ => {
-            return Err(BlockError::Unknown {
-                index,
-                what: "kind",
-            });
-        }
+        _ => return Err(Wrong::Unknown("kind")),
     };
-    let class = Class::from_code(class).ok_or(BlockError::Unknown {
-        index,
-        what: "class",
-    })?;
     Ok(Event {
-        class,
+        class: Class::from_code(class).ok_or(Wrong::Unknown("class"))?,
         stamp,
         source,
         body,
     })
 }
 
-fn short(reader: &mut ByteReader<'_>, max: usize, index: u32) -> Result<String, BlockError> {
-    let cut = BlockError::Truncated(index);
-    let len = usize::from(reader.u16().ok_or(cut)?);
+fn short(rest: &mut &[u8], max: usize) -> Result<String, Wrong> {
+    let len = usize::from(rest.try_get_u16_le()?);
     if len > max {
-        return Err(cut);
+        return Err(Wrong::Cut);
     }
-    let bytes = reader.take(len).ok_or(cut)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| BlockError::Unknown {
-        index,
-        what: "text encoding",
-    })
+    let bytes = rest.split_off(..len).ok_or(Wrong::Cut)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| Wrong::Unknown("text encoding"))
 }
 
-fn long(raw: &Bytes, reader: &mut ByteReader<'_>, index: u32) -> Result<Bytes, BlockError> {
-    let cut = BlockError::Truncated(index);
-    let len = reader.u32().ok_or(cut)? as usize;
-    let bytes = reader.take(len).ok_or(cut)?;
+fn long(raw: &Bytes, rest: &mut &[u8]) -> Result<Bytes, Wrong> {
+    let len = rest.try_get_u32_le()? as usize;
+    let bytes = rest.split_off(..len).ok_or(Wrong::Cut)?;
     Ok(raw.slice_ref(bytes))
 }

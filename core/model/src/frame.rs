@@ -19,8 +19,9 @@
 //! `oldest held` is what makes "complete up to N" provable: numbers below it that the log never saw are gone,
 //! and the bridge records them as a gap. docs/specs/frame.md has the numbered rules.
 
+use bytes::{Buf as _, TryGetError};
+
 use crate::block::{self, BlockError};
-use crate::bytes_io::ByteReader;
 use crate::event::{Event, EventId, Incarnation};
 use crate::limits::{FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAME_RAW_BYTES_MAX};
 use crate::names::AgentName;
@@ -192,47 +193,51 @@ fn split(bytes: &[u8]) -> Result<(FrameHeader, usize, &[u8]), FrameError> {
     if bytes.len() > FRAME_BYTES_MAX {
         return Err(FrameError::TooLarge(bytes.len()));
     }
-    let mut reader = ByteReader::new(bytes);
-    if reader.take(4).ok_or(FrameError::Magic)? != MAGIC {
-        return Err(FrameError::Magic);
-    }
-    let cut = || FrameError::Truncated;
-    let version = reader.u8().ok_or_else(cut)?;
+    let mut rest = bytes.strip_prefix(&MAGIC).ok_or(FrameError::Magic)?;
+    let version = rest.try_get_u8()?;
     if version != VERSION {
         return Err(FrameError::Version(version));
     }
     check_crc(bytes)?;
-    let lane = match reader.u8().ok_or_else(cut)? {
+    let lane = match rest.try_get_u8()? {
         0 => Lane::Live,
         FLAG_BACKLOG => Lane::Backlog,
         _ => return Err(FrameError::Header("unknown flags")),
     };
-    let name_len = usize::from(reader.u8().ok_or_else(cut)?);
-    let name = std::str::from_utf8(reader.take(name_len).ok_or_else(cut)?).unwrap_or_default();
+    let name_len = usize::from(rest.try_get_u8()?);
+    let name = std::str::from_utf8(take(&mut rest, name_len)?).unwrap_or_default();
     let agent = AgentName::new(name).map_err(|_| FrameError::Header("agent name"))?;
     let header = FrameHeader {
         lane,
         agent,
-        incarnation: Incarnation(reader.u64().ok_or_else(cut)?),
-        first: reader.u64().ok_or_else(cut)?,
-        oldest_held: reader.u64().ok_or_else(cut)?,
-        count: reader.u32().ok_or_else(cut)?,
+        incarnation: Incarnation(rest.try_get_u64_le()?),
+        first: rest.try_get_u64_le()?,
+        oldest_held: rest.try_get_u64_le()?,
+        count: rest.try_get_u32_le()?,
     };
-    let raw_len = reader.u32().ok_or_else(cut)? as usize;
-    let block_len = reader.u32().ok_or_else(cut)? as usize;
-    let block = reader.take(block_len).ok_or_else(cut)?;
-    if reader.remaining() != 4 {
-        return Err(if reader.remaining() < 4 {
-            FrameError::Truncated
-        } else {
-            FrameError::Trailing(reader.remaining() - 4)
-        });
+    let raw_len = rest.try_get_u32_le()? as usize;
+    let block_len = rest.try_get_u32_le()? as usize;
+    let block = take(&mut rest, block_len)?;
+    match rest.len() {
+        0..4 => return Err(FrameError::Truncated),
+        4 => {}
+        more => return Err(FrameError::Trailing(more - 4)),
     }
     if header.count == 0 || header.count > FRAME_EVENTS_MAX {
         return Err(BlockError::Count(header.count).into());
     }
     check_numbers(&header)?;
     Ok((header, raw_len, block))
+}
+
+impl From<TryGetError> for FrameError {
+    fn from(_: TryGetError) -> Self {
+        Self::Truncated
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], n: usize) -> Result<&'a [u8], FrameError> {
+    rest.split_off(..n).ok_or(FrameError::Truncated)
 }
 
 fn check_crc(bytes: &[u8]) -> Result<(), FrameError> {

@@ -5,7 +5,6 @@
 //! docs/specs/ and checked against golden files that later versions must still read.
 
 pub mod block;
-pub mod bytes_io;
 pub mod event;
 pub mod frame;
 pub mod hl7;

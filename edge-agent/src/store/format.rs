@@ -7,9 +7,8 @@
 //! The checksum covers the number of the first event (the key) and everything but itself. It is ours because the database checks pages only when it repairs, and lz4 decompresses many damages
 //! without a complaint: a wrong vital sign would be worse than a missing one.
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use wardline_model::block;
-use wardline_model::bytes_io::ByteReader;
 use wardline_model::limits::FRAME_EVENTS_MAX;
 
 /// Version of the store: tables, meta keys and block layout together.
@@ -48,27 +47,25 @@ fn checksum(first: u64, head: &[u8], packed: &[u8]) -> u32 {
 }
 
 /// The header and the packed bytes behind it.
-pub fn header(value: &[u8]) -> Result<(Header, &[u8]), &'static str> {
-    let mut reader = ByteReader::new(value);
-    let cut = "it is cut short";
-    if reader.u8().ok_or(cut)? != BLOCK_VERSION {
+pub fn header(mut value: &[u8]) -> Result<(Header, &[u8]), &'static str> {
+    let cut = |_| "it is cut short";
+    if value.try_get_u8().map_err(cut)? != BLOCK_VERSION {
         return Err("its version is not known");
     }
     let header = Header {
-        count: reader.u32().ok_or(cut)?,
+        count: value.try_get_u32_le().map_err(cut)?,
         classes: [
-            reader.u32().ok_or(cut)?,
-            reader.u32().ok_or(cut)?,
-            reader.u32().ok_or(cut)?,
+            value.try_get_u32_le().map_err(cut)?,
+            value.try_get_u32_le().map_err(cut)?,
+            value.try_get_u32_le().map_err(cut)?,
         ],
-        raw_len: reader.u32().ok_or(cut)?,
-        crc: reader.u32().ok_or(cut)?,
+        raw_len: value.try_get_u32_le().map_err(cut)?,
+        crc: value.try_get_u32_le().map_err(cut)?,
     };
     if header.count == 0 || header.count > FRAME_EVENTS_MAX {
         return Err("its number of events is not possible");
     }
-    let rest = reader.take(reader.remaining()).ok_or(cut)?;
-    Ok((header, rest))
+    Ok((header, value))
 }
 
 /// The header and the unpacked events, checksum verified.
