@@ -106,8 +106,9 @@ async fn assemble(
         handler,
     )
     .await?;
+    let mqtt_addr = mqtt.local_addr().unwrap_or(config.mqtt_listen);
     let addresses = BTreeMap::from([
-        ("agent_mqtt".to_owned(), mqtt.local_addr()),
+        ("agent_mqtt".to_owned(), mqtt_addr),
         ("agent_mllp".to_owned(), mllp_addr),
     ]);
     *status.mqtt.lock().unwrap_or_else(PoisonError::into_inner) = Some(mqtt);

@@ -99,11 +99,9 @@ impl Limits {
             self.connection_pending_bytes_max,
             some,
         )?;
-        check(
-            "total_pending_bytes_max",
-            self.total_pending_bytes_max,
-            some,
-        )?;
+        let countable = (1, u32::MAX as usize, "1 to 4294967295");
+        let total = self.total_pending_bytes_max;
+        check("total_pending_bytes_max", total, countable)?;
         check("topic_bytes_max", self.topic_bytes_max, length)?;
         check("client_id_bytes_max", self.client_id_bytes_max, length)?;
         check("outgoing_messages_max", self.outgoing_messages_max, some)?;

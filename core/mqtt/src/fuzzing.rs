@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 
 use crate::session::{Release, State, Step};
-use crate::wire::{Control, Decoder, Inbound, Kind, parse_connect, parse_publish};
+use crate::wire::{Control, Inbound, Kind, parse_connect, parse_control, parse_publish};
 use crate::{CloseReason, Limits, Protocol, Refusal, Verdict};
 
 /// Takes everything that a client might send on one connection. `None`: more bytes could follow.
@@ -25,8 +25,7 @@ fn run(bytes: &[u8]) -> Result<(), CloseReason> {
     }
     let connect = parse_connect(&first, limits.topic_bytes_max).map_err(|fault| fault.reason)?;
     let v5 = connect.protocol == Protocol::V5;
-    let mut inbound = inbound.established(limits.packet_bytes_max, v5);
-    let mut decoder = Decoder::new(connect.protocol);
+    inbound.established(limits.packet_bytes_max, v5);
     let mut state = State::new(connect.protocol, &limits, &[7]);
     let mut verdicts = [Verdict::Accepted, Verdict::Refused(Refusal::QuotaExceeded)]
         .into_iter()
@@ -43,7 +42,7 @@ fn run(bytes: &[u8]) -> Result<(), CloseReason> {
             state.settled(slot.answer, slot.local.unwrap_or(next))?;
             continue;
         }
-        match decoder.control(&frame)? {
+        match parse_control(&frame, v5)? {
             Control::Release(id) => match state.release(id)? {
                 Release::Forget(id) => drop(state.released(id)),
                 Release::Unknown(id) => drop(state.unknown_release(id)),

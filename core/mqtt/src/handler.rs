@@ -4,11 +4,12 @@
 //! acknowledgement leaves before the future of its batch resolves, and the future is driven to its end even when
 //! the client has gone. The handler promises: a verdict `Accepted` means that the message is durable.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+
+use crate::stream::Peer;
 
 /// The protocol that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,13 +33,25 @@ pub enum Qos {
     ExactlyOnce,
 }
 
+impl Qos {
+    /// The two lowest bits of `bits`; 3 is none.
+    pub(crate) fn of(bits: u8) -> Option<Self> {
+        match bits & 3 {
+            0 => Some(Self::AtMostOnce),
+            1 => Some(Self::AtLeastOnce),
+            2 => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
+}
+
 /// Who is connected.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// The client identifier, assigned by the listener if the client sent none.
     pub id: Arc<str>,
-    /// Where the connection comes from.
-    pub addr: SocketAddr,
+    /// Where the connection comes from, and the name that it proved.
+    pub peer: Peer,
     /// The user name of the CONNECT.
     pub username: Option<String>,
     /// The protocol version.
@@ -135,12 +148,6 @@ pub enum ConnectRefusal {
 ///
 /// A method is called on the connection's task and must not block it; slow work belongs into the future.
 pub trait Handler: Send + Sync + 'static {
-    /// Are the credentials of this client right? Asked before [`Handler::connect`]. The password is not kept.
-    fn authenticate(&self, client: &Client, password: Option<&[u8]>) -> bool {
-        let (_, _) = (client, password);
-        true
-    }
-
     /// May this client connect, and what is left from its last connection?
     ///
     /// Called after everything of an earlier connection with the same identifier is settled.

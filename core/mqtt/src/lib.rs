@@ -8,7 +8,7 @@
 //!
 //! Rooms: `wire` turns bytes into packets within limits and back; `session` is the QoS, alias and window
 //! state of one connection, without I/O; `hub` carries receipts and configuration out to subscribers;
-//! `listener` owns sockets, tasks, back-pressure and take-over.
+//! `stream` is what all of it runs over, `io` moves its bytes; `listener` owns tasks, back-pressure and take-over.
 
 mod close;
 mod config;
@@ -17,10 +17,12 @@ mod error;
 pub mod fuzzing;
 mod handler;
 mod hub;
+mod io;
 pub mod limits;
 mod listener;
 mod session;
 mod stats;
+mod stream;
 mod topic;
 mod wire;
 
@@ -34,3 +36,4 @@ pub use handler::{
 pub use hub::Publisher;
 pub use listener::{Listener, ListenerConfig};
 pub use stats::Stats;
+pub use stream::{Acceptor, ByteStream, Dialer, Peer, Stream, TcpAcceptor, TcpDialer};

@@ -45,6 +45,10 @@ wardline_limits::limits! {
     pub(crate) READ_BYTES_MAX: usize = 64 * 1024, "bytes", "the rest is read in the next step";
     /// An incomplete packet that is buffered without room from the total.
     pub(crate) UNGRANTED_PACKET_BYTES_MAX: usize = 16 * 1024, "bytes", "reading waits until there is room for the packet";
+    /// An incomplete CONNECT that is buffered without room from the total.
+    pub(crate) UNGRANTED_CONNECT_BYTES_MAX: usize = 4 * 1024, "bytes", "reading waits until there is room for the packet";
+    /// Room that a connection takes from the total in advance while it decodes; what it does not need it gives back.
+    pub(crate) ROOM_AHEAD_BYTES: usize = 16 * 1024, "bytes", "the next piece is taken";
     /// What a message costs in memory beside its packet.
     pub(crate) MESSAGE_OVERHEAD_BYTES: usize = 64, "bytes", "counted with every message that is handed over";
     /// Batches of one connection that wait for the handler.

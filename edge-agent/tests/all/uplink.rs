@@ -104,7 +104,7 @@ async fn p2_events_are_freed_by_receipts_and_by_nothing_else() {
     bridge.set_receipts(false);
     let mut agent = Agent::new(60_000);
     agent.append(10).await;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("all is in the log", || bridge.up_to() == 11).await;
     until_async("all is acked", || listener.stats().settled >= 1).await;
     assert_eq!(agent.store.held().events, 11, "a PUBACK frees nothing");
@@ -137,7 +137,7 @@ async fn s12_lost_receipts_lead_to_a_new_connection_and_the_same_frames_again() 
     bridge.set_receipts(false);
     let mut agent = Agent::new(400);
     agent.append(5).await;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("sent again", || {
         bridge.connects() >= 2 && bridge.frame_count() >= 2
     })
@@ -162,7 +162,7 @@ async fn s12_a_bridge_that_acks_nothing_is_left() {
     bridge.hold.send_replace(true);
     let mut agent = Agent::new(400);
     agent.append(5).await;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("a frame came", || bridge.frame_count() >= 1).await;
     // The old connection's messages are settled only now; before that the listener lets nobody take over.
     let relet = Arc::clone(&bridge);
@@ -181,7 +181,7 @@ async fn s12_a_bridge_that_acks_nothing_is_left() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p3_cut_and_silent_links_lose_and_reorder_nothing() {
     let (bridge, listener) = Bridge::start().await;
-    let relay = Relay::start(listener.local_addr()).await;
+    let relay = Relay::start(listener.local_addr().unwrap()).await;
     let mut agent = Agent::new(500);
     agent.connect(relay.addr);
     for round in 0..6 {
@@ -226,7 +226,7 @@ async fn s11_new_events_overtake_a_large_backlog_and_each_lane_is_in_order() {
         agent.append(4000).await;
     }
     let boundary = agent.store.held().next_seq;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     // Without further receipts the backlog may fill its share of the window and no more.
     until_async("the backlog's share is sent", || {
         bridge.on_lane(Lane::Backlog).len() == 6
@@ -259,7 +259,7 @@ async fn s11_small_commits_travel_in_few_frames() {
     for _ in 0..200 {
         agent.append(1).await;
     }
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("freed", || agent.store.held().events == 0).await;
     assert!(
         bridge.frame_count() <= 3,
@@ -276,7 +276,7 @@ async fn s12_a_refusing_bridge_is_the_same_as_none_and_is_tried_again() {
     bridge.refuse.store(true, Ordering::SeqCst);
     let mut agent = Agent::new(60_000);
     agent.append(3).await;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("tried again", || bridge.connects() >= 2).await;
     assert_eq!(agent.store.held().events, 4);
     bridge.refuse.store(false, Ordering::SeqCst);
@@ -311,7 +311,7 @@ async fn status_is_retained_and_says_online_and_offline() {
     let (bridge, listener) = Bridge::start().await;
     let mut agent = Agent::new(60_000);
     agent.append(2).await;
-    agent.connect(listener.local_addr());
+    agent.connect(listener.local_addr().unwrap());
     until_async("online", || !bridge.statuses.lock().unwrap().is_empty()).await;
     agent.disconnect().await;
     until_async("offline", || bridge.statuses.lock().unwrap().len() >= 2).await;

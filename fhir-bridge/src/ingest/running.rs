@@ -79,7 +79,7 @@ pub async fn start(
     let (queue, jobs) = queue::channel();
     let (front, receipts) = open_front(config, queue, &board).await?;
     let address = match &front {
-        Front::Listener(listener) => Some(listener.local_addr()),
+        Front::Listener(listener) => listener.local_addr(),
         Front::Upstream(..) => None,
     };
     let (stop, stopped) = stop_pair();

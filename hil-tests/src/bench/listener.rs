@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use wardline_mqtt::{
     BoxFuture, Client, ConnectRefusal, Handler, Limits, Listener, ListenerConfig, Publish, Session,
     Verdict,
@@ -35,7 +36,7 @@ pub async fn listen() -> anyhow::Result<()> {
         limits: Limits::default(),
     };
     let listener = Listener::bind(config, Arc::new(TakesAll)).await?;
-    println!("{}", listener.local_addr());
+    println!("{}", listener.local_addr().context("it listens on TCP")?);
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
         .await??;
     listener.shutdown().await;

@@ -1,13 +1,11 @@
-//! Accepts sockets and gives each its task.
+//! Accepts streams and gives each its task.
 //!
-//! Above the bound of connections a socket is closed at once, so that those who are connected keep their memory.
+//! Above the bound of connections a stream is closed at once, so that those who are connected keep their memory.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
@@ -15,17 +13,18 @@ use super::{Shared, handshake};
 use crate::CloseReason;
 use crate::limits::{ACCEPT_PAUSE_MS, FAREWELL_TIMEOUT_MS, LINGER_MS};
 use crate::stats::add;
+use crate::stream::{Acceptor, Peer, Stream};
 
 /// Runs until the listener stops, then waits for all connections.
-pub(super) async fn run(socket: TcpListener, shared: Arc<Shared>) {
+pub(super) async fn run(mut acceptor: Box<dyn Acceptor>, shared: Arc<Shared>) {
     let mut tasks = JoinSet::new();
     loop {
         tokio::select! {
             biased;
             () = shared.stopping.cancelled() => break,
             Some(ended) = tasks.join_next() => ended_well(ended),
-            accepted = socket.accept() => match accepted {
-                Ok((stream, addr)) => admit(stream, addr, &shared, &mut tasks),
+            accepted = acceptor.accept() => match accepted {
+                Ok((stream, peer)) => admit(stream, peer, &shared, &mut tasks),
                 Err(error) => {
                     // Out of descriptors, usually: connections that end will free some.
                     tracing::warn!(%error, "mqtt listener: cannot accept");
@@ -34,7 +33,7 @@ pub(super) async fn run(socket: TcpListener, shared: Arc<Shared>) {
             },
         }
     }
-    drop(socket);
+    drop(acceptor);
     let grace =
         shared.limits.shutdown_timeout + Duration::from_millis(2 * FAREWELL_TIMEOUT_MS + LINGER_MS);
     let all_ended = timeout(grace, async {
@@ -57,17 +56,17 @@ fn ended_well(ended: Result<(), JoinError>) {
     }
 }
 
-fn admit(stream: TcpStream, addr: SocketAddr, shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
+fn admit(stream: Stream, peer: Peer, shared: &Arc<Shared>, tasks: &mut JoinSet<()>) {
     add(&shared.counters.accepted, 1);
     if shared.counters.connections.load(Relaxed) >= shared.limits.connections_max {
         shared.counters.closed(CloseReason::ConnectionLimit);
-        tracing::warn!(%addr, max = shared.limits.connections_max, "mqtt listener: all connections are in use");
+        tracing::warn!(%peer, max = shared.limits.connections_max, "mqtt listener: all connections are in use");
         return;
     }
     let counted = Counted::new(shared);
     let shared = Arc::clone(shared);
     tasks.spawn(async move {
-        handshake::serve(stream, addr, shared).await;
+        handshake::serve(stream, peer, shared).await;
         drop(counted);
     });
 }

@@ -1,53 +1,54 @@
 //! How a connection ends.
 //!
-//! In this order: outstanding acknowledgements (only when the listener stops), the last packet, the socket; everything
-//! that was handed over is settled, the will is published, the handler is told, and only then is the client's seat free.
+//! In this order: outstanding acknowledgements (only when the listener stops), the last packet, the stream; everything
+//! that was handed over is settled, the will is published, the handler is told, and only then is the client's session free.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
 use super::connection::Connection;
 use super::flow::Flow;
+use super::serving::Serving;
 use super::settled::{MISSING, Tally};
+use crate::io::Io;
 use crate::limits::{FAREWELL_TIMEOUT_MS, LINGER_BYTES_MAX, LINGER_MS};
 use crate::stats::{Counters, add};
+use crate::stream::Stream;
 use crate::wire::{Will, put_disconnect};
 use crate::{Client, CloseReason, Protocol, Publish};
 
 impl Connection {
     pub(super) async fn end(mut self, reason: CloseReason) {
-        for topic in &self.subscriptions {
-            self.shared.hub.unsubscribe(topic, &self.outbox);
-        }
+        self.serving.subscriber.leave();
         let mut abandoned = false;
         if reason == CloseReason::ShuttingDown {
             let limit = self.shared.limits.shutdown_timeout;
             abandoned = timeout(limit, self.answer_outstanding()).await.is_err();
         }
         self.shared.counters.closed(reason);
-        tracing::debug!(client = %self.client.id, addr = %self.client.addr, reason = reason.as_str(), "mqtt: closed");
-        if self.client.protocol == Protocol::V5
+        let Self {
+            mut io,
+            serving,
+            shared,
+            will,
+            // Taken until the end of this function.
+            session: _session,
+            timing: _,
+        } = self;
+        let Serving {
+            client, mut flow, ..
+        } = serving;
+        tracing::debug!(client = %client.id, peer = %client.peer, reason = reason.as_str(), "mqtt: closed");
+        if client.protocol == Protocol::V5
             && let Some(code) = reason.disconnect_code()
         {
-            put_disconnect(&mut self.out, code);
+            put_disconnect(&mut io.out, code);
         }
-        // The seat stays taken until the end of this function.
-        let Self {
-            stream,
-            out,
-            mut flow,
-            shared,
-            client,
-            will,
-            seated: _seated,
-            ..
-        } = self;
-        let goodbye = say_goodbye(stream, &out, reason);
+        let goodbye = say_goodbye(io, reason);
         if abandoned {
             // The handler had its time; what it did not settle was never acknowledged.
             goodbye.await;
@@ -62,18 +63,19 @@ impl Connection {
 
     /// Sends what is settled until nothing is outstanding.
     async fn answer_outstanding(&mut self) {
-        while !self.flow.is_empty() || !self.out.is_empty() {
-            if self.flush().is_err() {
+        let (serving, io) = (&mut self.serving, &mut self.io);
+        while !serving.flow.is_empty() || !io.is_sent() {
+            let done = tokio::select! {
+                settled = serving.flow.settled(), if !serving.flow.is_empty() => Some(settled),
+                sent = io.send_all(), if !io.is_sent() => match sent {
+                    Ok(()) => None,
+                    Err(_) => return,
+                },
+            };
+            if let Some(settled) = done
+                && serving.settle(settled, &mut io.out).is_err()
+            {
                 return;
-            }
-            tokio::select! {
-                settled = self.flow.settled(), if !self.flow.is_empty() => {
-                    if self.settle(settled).is_err() {
-                        return;
-                    }
-                }
-                _ = self.stream.writable(), if !self.out.is_empty() => {}
-                else => {}
             }
         }
     }
@@ -107,32 +109,32 @@ async fn publish_will(shared: &Shared, client: &Client, will: Will) {
     tally.add_to(&shared.counters);
 }
 
-/// The last packet. The socket is closed when this returns, however long the handler takes for the rest.
-async fn say_goodbye(mut stream: TcpStream, out: &[u8], reason: CloseReason) {
+/// The last packet. The stream is closed when this returns, however long the handler takes for the rest.
+async fn say_goodbye(mut io: Io, reason: CloseReason) {
     match reason {
         // There is nobody to talk to.
-        CloseReason::ConnectionLost | CloseReason::WriteTimeout => return,
-        // Whoever waits for the seat does not wait for the old socket.
+        CloseReason::ConnectionLost | CloseReason::WriteTimeout => {}
+        // Whoever waits for the session does not wait for the old stream.
         CloseReason::TakenOver => {
-            if let Err(error) = stream.try_write(out) {
+            if let Err(error) = io.write_now().await {
                 tracing::trace!(%error, "mqtt: the old connection takes no goodbye");
             }
-            return;
         }
-        _ => {}
+        _ => farewell(io, !reason.is_graceful()).await,
     }
-    let farewell = timeout(
-        Duration::from_millis(FAREWELL_TIMEOUT_MS),
-        stream.write_all(out),
-    );
-    if matches!(farewell.await, Ok(Ok(()))) && !reason.is_graceful() {
-        linger(&mut stream).await;
+}
+
+/// Lets the last packet leave, within its time.
+pub(super) async fn farewell(mut io: Io, wait_for_peer: bool) {
+    let sent = timeout(Duration::from_millis(FAREWELL_TIMEOUT_MS), io.send_all());
+    if matches!(sent.await, Ok(Ok(()))) && wait_for_peer {
+        linger(io.into_stream()).await;
     }
 }
 
 /// Ends our side and throws away what still comes, for a moment: closing over unread input would reset the
 /// connection, and the peer might lose our last packet.
-pub(super) async fn linger(stream: &mut TcpStream) {
+async fn linger(mut stream: Stream) {
     if stream.shutdown().await.is_err() {
         return;
     }

@@ -6,14 +6,13 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 
-use super::budget::Budget;
+use super::budget::Room;
 use crate::Verdict;
 use crate::session::{Release, Slot};
 
@@ -53,26 +52,18 @@ impl Future for Work {
 
 struct Entry {
     handed: Handed,
-    charge: usize,
+    /// Free again when the outcome is taken.
+    room: Room,
 }
 
+#[derive(Default)]
 pub(super) struct Flow {
-    budget: Arc<Budget>,
     entries: VecDeque<Entry>,
     work: FuturesOrdered<Work>,
     pending_bytes: usize,
 }
 
 impl Flow {
-    pub(super) fn new(budget: Arc<Budget>) -> Self {
-        Self {
-            budget,
-            entries: VecDeque::new(),
-            work: FuturesOrdered::new(),
-            pending_bytes: 0,
-        }
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -86,10 +77,9 @@ impl Flow {
     }
 
     /// Adds work at the end of the order.
-    pub(super) fn push(&mut self, handed: Handed, charge: usize, work: Work) {
-        self.budget.add(charge);
-        self.pending_bytes += charge;
-        self.entries.push_back(Entry { handed, charge });
+    pub(super) fn push(&mut self, handed: Handed, room: Room, work: Work) {
+        self.pending_bytes += room.bytes();
+        self.entries.push_back(Entry { handed, room });
         self.work.push_back(work);
     }
 
@@ -99,16 +89,13 @@ impl Flow {
         cx: &mut Context<'_>,
         settled: &mut Vec<(Handed, Outcome)>,
     ) -> Poll<()> {
-        let mut freed = 0;
         while let Poll::Ready(Some(outcome)) = self.work.poll_next_unpin(cx) {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
-            freed += entry.charge;
+            self.pending_bytes = self.pending_bytes.saturating_sub(entry.room.bytes());
             settled.push((entry.handed, outcome));
         }
-        self.pending_bytes = self.pending_bytes.saturating_sub(freed);
-        self.budget.give_back(freed);
         if settled.is_empty() {
             Poll::Pending
         } else {
@@ -124,20 +111,23 @@ impl Flow {
     }
 }
 
-impl Drop for Flow {
-    fn drop(&mut self) {
-        self.budget.give_back(self.pending_bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::budget::{Budget, Share};
     use super::*;
+
+    fn room(budget: &Arc<Budget>, bytes: usize) -> Room {
+        let mut share = Share::new(Arc::clone(budget));
+        assert!(share.covers(0, bytes));
+        share.spend(bytes)
+    }
 
     #[tokio::test]
     async fn m3_outcomes_come_in_the_order_of_the_wire() {
         let budget = Arc::new(Budget::new(1000));
-        let mut flow = Flow::new(Arc::clone(&budget));
+        let mut flow = Flow::default();
         let mut senders = Vec::new();
         for _ in 0..3 {
             let (sender, receiver) = tokio::sync::oneshot::channel::<bool>();
@@ -145,7 +135,7 @@ mod tests {
             let future = async move { receiver.await.unwrap_or(false) };
             flow.push(
                 Handed::Releases(Vec::new()),
-                10,
+                room(&budget, 10),
                 Work::Release(Box::pin(future)),
             );
         }
@@ -178,8 +168,12 @@ mod tests {
     #[test]
     fn m10_a_dropped_flow_gives_its_bytes_back() {
         let budget = Arc::new(Budget::new(1000));
-        let mut flow = Flow::new(Arc::clone(&budget));
-        flow.push(Handed::Publishes(Vec::new()), 500, Work::Turn(None));
+        let mut flow = Flow::default();
+        flow.push(
+            Handed::Publishes(Vec::new()),
+            room(&budget, 500),
+            Work::Turn(None),
+        );
         assert_eq!(budget.used(), 500);
         drop(flow);
         assert_eq!(budget.used(), 0);

@@ -1,25 +1,26 @@
-//! From an accepted socket to the CONNACK, all within the connect timeout.
+//! From an accepted stream to the CONNACK, all within the connect timeout.
 //!
-//! Nobody is pushed from a seat before the credentials were found right, and the handler is asked about a client
-//! only after everything of its earlier connection is settled.
+//! The handler is asked about a client only after everything of its earlier connection is settled. Somebody unknown gets
+//! little memory: a CONNECT that is not small waits for room like any other large packet.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::connection::{Connection, Established};
-use super::ending::linger;
-use super::registry::Seated;
-use crate::limits::FAREWELL_TIMEOUT_MS;
+use super::budget::{Budget, Room};
+use super::connection::Connection;
+use super::ending::farewell;
+use super::serving::Serving;
+use super::sessions::LiveSession;
+use super::timing::Timing;
+use crate::io::Io;
+use crate::limits::UNGRANTED_CONNECT_BYTES_MAX;
+use crate::stream::{Peer, Stream};
 use crate::wire::{
-    Connect, ConnectAck, ConnectReply, Frame, Inbound, parse_connect, put_connack,
+    Connect, ConnectAck, ConnectReply, Frame, Inbound, Will, parse_connect, put_connack,
     put_connack_refusal,
 };
 use crate::{Client, CloseReason, ConnectRefusal, Protocol, Session};
@@ -47,44 +48,63 @@ enum Phase {
     Handler(Protocol),
 }
 
-/// Serves one socket from beginning to end.
-pub(super) async fn serve(mut stream: TcpStream, addr: SocketAddr, shared: Arc<Shared>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%addr, %error, "mqtt: no TCP_NODELAY");
-    }
+/// A client that was welcomed.
+struct Established {
+    serving: Serving,
+    timing: Timing,
+    session: LiveSession,
+    will: Option<Will>,
+}
+
+/// Serves one stream from beginning to end.
+pub(super) async fn serve(stream: Stream, peer: Peer, shared: Arc<Shared>) {
+    let limits = &shared.limits;
+    let connect_bytes_max = limits.connect_bytes_max.min(limits.packet_bytes_max);
+    let mut io = Io::new(
+        stream,
+        Inbound::new(BytesMut::new(), connect_bytes_max, false),
+    );
     let mut phase = Phase::Connect;
-    let refused = tokio::select! {
+    let negotiated = tokio::select! {
         biased;
-        () = shared.stopping.cancelled() => Refused::from(CloseReason::ShuttingDown),
-        negotiated = timeout(shared.limits.connect_timeout, negotiate(&mut stream, addr, &shared, &mut phase)) => {
-            match negotiated {
-                Ok(Ok(established)) => {
-                    Box::pin(Connection::new(stream, shared, established).run()).await;
-                    return;
-                }
-                Ok(Err(refused)) => refused,
-                Err(_) => timed_out(phase),
-            }
+        () = shared.stopping.cancelled() => Err(Refused::from(CloseReason::ShuttingDown)),
+        negotiated = timeout(limits.connect_timeout, negotiate(&mut io, &peer, &shared, &mut phase)) => {
+            negotiated.unwrap_or_else(|_| Err(timed_out(phase)))
         }
     };
-    shared.counters.closed(refused.reason);
-    tracing::debug!(%addr, reason = refused.reason.as_str(), "mqtt: connection refused");
-    if let Some(reply) = refused.reply {
-        let mut out = BytesMut::new();
-        put_connack_refusal(&mut out, reply);
-        let farewell = timeout(
-            Duration::from_millis(FAREWELL_TIMEOUT_MS),
-            stream.write_all(&out),
-        );
-        if !matches!(farewell.await, Ok(Ok(()))) {
-            return;
+    match negotiated {
+        Ok(Established {
+            serving,
+            timing,
+            session,
+            will,
+        }) => {
+            let connection = Connection {
+                shared,
+                io,
+                serving,
+                timing,
+                session,
+                will,
+            };
+            Box::pin(connection.run()).await;
         }
+        Err(refused) => refuse(io, &peer, &shared, refused).await,
     }
-    if refused.reason != CloseReason::ConnectionLost
-        && refused.reason != CloseReason::ConnectTimeout
-    {
-        linger(&mut stream).await;
+}
+
+async fn refuse(mut io: Io, peer: &Peer, shared: &Shared, refused: Refused) {
+    shared.counters.closed(refused.reason);
+    tracing::debug!(%peer, reason = refused.reason.as_str(), "mqtt: connection refused");
+    // A CONNACK that has begun to leave cannot be taken back.
+    if let Some(reply) = refused.reply.filter(|_| io.is_sent()) {
+        put_connack_refusal(&mut io.out, reply);
     }
+    let gone = matches!(
+        refused.reason,
+        CloseReason::ConnectionLost | CloseReason::ConnectTimeout
+    );
+    farewell(io, !gone).await;
 }
 
 /// The answer that a CONNECT gets for a refusal, in the words of its protocol.
@@ -118,86 +138,79 @@ fn timed_out(phase: Phase) -> Refused {
 }
 
 async fn negotiate(
-    stream: &mut TcpStream,
-    addr: SocketAddr,
+    io: &mut Io,
+    peer: &Peer,
     shared: &Arc<Shared>,
     phase: &mut Phase,
 ) -> Result<Established, Refused> {
-    let limits = &shared.limits;
-    let mut inbound = Inbound::new(
-        BytesMut::new(),
-        limits.connect_bytes_max.min(limits.packet_bytes_max),
-        false,
-    );
-    let frame = first_frame(stream, &mut inbound).await?;
-    let connect = parse_connect(&frame, limits.topic_bytes_max).map_err(|fault| Refused {
-        reason: fault.reason,
-        reply: fault.reply,
-    })?;
-    drop(frame);
+    let connect = read_connect(io, shared).await?;
     let protocol = connect.protocol;
     let refuse = |reason, refusal| Refused {
         reason,
         reply: Some(reply(protocol, refusal)),
     };
-    if connect.client_id.len() > limits.client_id_bytes_max {
-        return Err(refuse(
-            CloseReason::ClientIdRejected,
-            ConnectRefusal::ClientIdInvalid,
-        ));
+    if connect.client_id.len() > shared.limits.client_id_bytes_max {
+        let refusal = ConnectRefusal::ClientIdInvalid;
+        return Err(refuse(CloseReason::ClientIdRejected, refusal));
     }
-    let client = client(&connect, addr, shared);
-    if !shared
-        .handler
-        .authenticate(&client, connect.password.as_deref())
-    {
-        return Err(refuse(
-            CloseReason::ConnectRefused,
-            ConnectRefusal::BadCredentials,
-        ));
-    }
+    let client = client(&connect, peer, shared);
     *phase = Phase::Predecessor(protocol);
-    let seated = take_seat(shared, &client).await?;
+    let live = take_over(shared, &client).await?;
     *phase = Phase::Handler(protocol);
-    let session = shared.handler.connect(&client).await;
-    let session = session.map_err(|refusal| refuse(CloseReason::ConnectRefused, refusal))?;
-    let session = if client.clean_start {
-        Session::default()
-    } else {
-        session
-    };
-    greet(stream, shared, &connect, &client, &session).await?;
+    let known = shared.handler.connect(&client).await;
+    let known = known.map_err(|refusal| refuse(CloseReason::ConnectRefused, refusal))?;
+    let known = Some(known)
+        .filter(|_| !client.clean_start)
+        .unwrap_or_default();
+    greet(io, shared, &connect, &client, &known).await?;
+    io.inbound
+        .established(shared.limits.packet_bytes_max, protocol == Protocol::V5);
+    let keep_alive_s = shared.limits.keep_alive_s(connect.keep_alive_s);
     Ok(Established {
-        inbound: inbound.established(limits.packet_bytes_max, protocol == Protocol::V5),
-        keep_alive_s: limits.keep_alive_s(connect.keep_alive_s),
-        client_packet_bytes_max: connect
-            .packet_bytes_max
-            .map_or(usize::MAX, |max| max as usize),
-        session_expires: connect.session_expiry_s == 0,
+        serving: Serving::new(
+            Arc::clone(shared),
+            client,
+            &known,
+            connect.session_expiry_s == 0,
+            connect.packet_bytes_max(),
+        ),
+        timing: Timing::new(keep_alive_s, &shared.limits),
+        session: live,
         will: connect.will,
-        client,
-        session,
-        seated,
+    })
+}
+
+async fn read_connect(io: &mut Io, shared: &Shared) -> Result<Connect, Refused> {
+    // The room is held until the packet is read and dropped.
+    let (frame, _room) = first_frame(io, &shared.budget).await?;
+    parse_connect(&frame, shared.limits.topic_bytes_max).map_err(|fault| Refused {
+        reason: fault.reason,
+        reply: fault.reply,
     })
 }
 
 /// Reads the first packet, which has to be a CONNECT.
-async fn first_frame(stream: &mut TcpStream, inbound: &mut Inbound) -> Result<Frame, CloseReason> {
+async fn first_frame(io: &mut Io, budget: &Budget) -> Result<(Frame, Room), CloseReason> {
+    let mut room = Room::default();
     loop {
-        if inbound.first_byte().is_some_and(|first| first >> 4 != 1) {
+        if io.inbound.first_byte().is_some_and(|first| first >> 4 != 1) {
             return Err(CloseReason::NotConnect);
         }
-        if let Some(frame) = inbound.next_frame()? {
-            return Ok(frame);
+        if let Some(front) = io.inbound.front()? {
+            if let Some(frame) = io.inbound.take(front) {
+                return Ok((frame, room));
+            }
+            if front.total > UNGRANTED_CONNECT_BYTES_MAX && room.bytes() == 0 {
+                room = budget.take(front.total).await;
+            }
         }
-        match stream.read_buf(inbound.room()).await {
-            Ok(0) | Err(_) => return Err(CloseReason::ConnectionLost),
-            Ok(_) => {}
-        }
+        io.receive()
+            .await
+            .map_err(|_| CloseReason::ConnectionLost)?;
     }
 }
 
-fn client(connect: &Connect, addr: SocketAddr, shared: &Shared) -> Client {
+fn client(connect: &Connect, peer: &Peer, shared: &Shared) -> Client {
     let id: Arc<str> = if connect.client_id.is_empty() {
         let number = shared.assigned.fetch_add(1, Relaxed);
         format!("auto-{:016x}-{number}", shared.assigned_prefix).into()
@@ -206,28 +219,28 @@ fn client(connect: &Connect, addr: SocketAddr, shared: &Shared) -> Client {
     };
     Client {
         id,
-        addr,
+        peer: peer.clone(),
         username: connect.username.clone(),
         protocol: connect.protocol,
         clean_start: connect.clean_start,
     }
 }
 
-/// Takes the client's seat and waits until those before are settled.
-async fn take_seat(shared: &Shared, client: &Client) -> Result<Seated, CloseReason> {
-    let (seated, predecessors) = shared.registry.enter(&client.id);
-    for gone in predecessors {
+/// Takes the client's session over and waits until its earlier connections are settled.
+async fn take_over(shared: &Shared, client: &Client) -> Result<LiveSession, CloseReason> {
+    let (session, predecessors) = shared.sessions.take_over(&client.id);
+    for settled in predecessors {
         tokio::select! {
-            () = gone.cancelled() => {}
-            () = seated.go.cancelled() => return Err(CloseReason::TakenOver),
+            () = settled.cancelled() => {}
+            () = session.taken_over.cancelled() => return Err(CloseReason::TakenOver),
         }
     }
-    Ok(seated)
+    Ok(session)
 }
 
 /// Sends the CONNACK of success.
 async fn greet(
-    stream: &mut TcpStream,
+    io: &mut Io,
     shared: &Shared,
     connect: &Connect,
     client: &Client,
@@ -241,16 +254,11 @@ async fn greet(
         assigned: connect.client_id.is_empty().then_some(&*client.id),
         keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
     };
-    let mut out = BytesMut::new();
-    put_connack(&mut out, &ack, &shared.limits)?;
-    if connect
-        .packet_bytes_max
-        .is_some_and(|max| out.len() > max as usize)
-    {
+    let mut packet = BytesMut::new();
+    put_connack(&mut packet, &ack, &shared.limits);
+    if packet.len() > connect.packet_bytes_max() {
         return Err(CloseReason::ConnectRefused);
     }
-    stream
-        .write_all(&out)
-        .await
-        .map_err(|_| CloseReason::ConnectionLost)
+    io.out.unsplit(packet);
+    io.send_all().await.map_err(|_| CloseReason::ConnectionLost)
 }

@@ -1,7 +1,7 @@
-//! Sockets, tasks and their end.
+//! Streams, tasks and their end.
 //!
 //! One task accepts, one task serves each connection. Everything that several connections share is here: limits,
-//! counters, the seats of client identifiers, and the budget of pending bytes. Every task ends by itself once the
+//! counters, the live sessions of client identifiers, and the budget of pending bytes. Every task ends by itself once the
 //! listener stops, and [`Listener::shutdown`] waits for all of them.
 
 mod accept;
@@ -10,23 +10,25 @@ mod connection;
 mod ending;
 mod flow;
 mod handshake;
-mod incoming;
-mod registry;
+mod serving;
+mod sessions;
 mod settled;
+mod subscriber;
+mod timing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::stats::Counters;
+use crate::stream::{Acceptor, TcpAcceptor};
 use crate::{Error, Handler, Limits, Publisher, Stats};
 use budget::Budget;
-use registry::Registry;
+use sessions::Sessions;
 
 /// Where to listen and within which bounds.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ pub struct ListenerConfig {
 /// A running listener. Dropping it stops it without waiting; [`Listener::shutdown`] waits.
 #[derive(Debug)]
 pub struct Listener {
-    addr: SocketAddr,
+    address: Option<SocketAddr>,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -51,7 +53,7 @@ struct Shared {
     handler: Arc<dyn Handler>,
     counters: Arc<Counters>,
     hub: Arc<Hub>,
-    registry: Arc<Registry>,
+    sessions: Arc<Sessions>,
     budget: Arc<Budget>,
     stopping: CancellationToken,
     /// Distinguishes assigned client identifiers; `assigned_prefix` distinguishes them from those of another life.
@@ -68,44 +70,59 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Listener {
-    /// Binds the address and starts to accept.
+    /// Binds a TCP address and starts to accept.
     ///
     /// # Errors
     ///
     /// If the address cannot be bound, or a limit is not usable.
     pub async fn bind(config: ListenerConfig, handler: Arc<dyn Handler>) -> Result<Self, Error> {
-        config.limits.check()?;
         let bind = |source| Error::Bind {
             addr: config.listen,
             source,
         };
-        let socket = TcpListener::bind(config.listen).await.map_err(bind)?;
-        let addr = socket.local_addr().map_err(bind)?;
+        let acceptor = TcpAcceptor::bind(config.listen).await.map_err(bind)?;
+        let address = acceptor.local_addr().map_err(bind)?;
+        let mut listener = Self::serve(Box::new(acceptor), config.limits, handler)?;
+        listener.address = Some(address);
+        tracing::info!(%address, "mqtt listener is up");
+        Ok(listener)
+    }
+
+    /// Serves whatever streams come.
+    ///
+    /// # Errors
+    ///
+    /// If a limit is not usable.
+    pub fn serve(
+        acceptor: Box<dyn Acceptor>,
+        limits: Limits,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Self, Error> {
+        limits.check()?;
         let counters = Arc::new(Counters::default());
         let shared = Arc::new(Shared {
             handler,
             hub: Arc::new(Hub::new(Arc::clone(&counters))),
             counters,
-            registry: Arc::default(),
-            budget: Arc::new(Budget::new(config.limits.total_pending_bytes_max)),
+            sessions: Arc::default(),
+            budget: Arc::new(Budget::new(limits.total_pending_bytes_max)),
             stopping: CancellationToken::new(),
             assigned: AtomicU64::new(0),
             assigned_prefix: random(),
-            limits: config.limits,
+            limits,
         });
-        let accepting = tokio::spawn(accept::run(socket, Arc::clone(&shared)));
-        tracing::info!(%addr, "mqtt listener is up");
+        let accepting = tokio::spawn(accept::run(acceptor, Arc::clone(&shared)));
         Ok(Self {
-            addr,
+            address: None,
             shared,
             accepting: Some(accepting),
         })
     }
 
-    /// The address that is listened on.
+    /// The TCP address that is listened on, if it was bound to one.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.addr
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// Sends to subscribers.

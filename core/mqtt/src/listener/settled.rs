@@ -2,21 +2,27 @@
 //!
 //! Every verdict is counted, also when its answer can no longer be sent, so that the counters add up.
 
-use super::connection::Connection;
+use bytes::BytesMut;
+
 use super::flow::{Handed, Outcome};
+use super::serving::Serving;
 use crate::session::{Release, Reply, Slot};
 use crate::stats::{Counters, add};
 use crate::wire::put_ack;
 use crate::{CloseReason, Refusal, Verdict};
 
-impl Connection {
+impl Serving {
     /// Writes the answers of what is settled, in order.
-    pub(super) fn settle(&mut self, settled: Vec<(Handed, Outcome)>) -> Result<(), CloseReason> {
+    pub(super) fn settle(
+        &mut self,
+        settled: Vec<(Handed, Outcome)>,
+        out: &mut BytesMut,
+    ) -> Result<(), CloseReason> {
         let mut end = Ok(());
         let mut unanswered = Tally::default();
         for (handed, outcome) in settled {
             if end.is_ok() {
-                end = self.answer(handed, outcome);
+                end = self.answer(handed, outcome, out);
             } else {
                 unanswered.count_all(&handed, &outcome);
             }
@@ -25,13 +31,18 @@ impl Connection {
         end
     }
 
-    fn answer(&mut self, handed: Handed, outcome: Outcome) -> Result<(), CloseReason> {
+    fn answer(
+        &mut self,
+        handed: Handed,
+        outcome: Outcome,
+        out: &mut BytesMut,
+    ) -> Result<(), CloseReason> {
         match (handed, outcome) {
             (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) => {
-                self.settle_publishes(slots, verdicts)
+                self.settle_publishes(slots, verdicts, out)
             }
             (Handed::Releases(releases), Outcome::Released(done)) => {
-                self.settle_releases(&releases, done)
+                self.settle_releases(&releases, done, out)
             }
             // Work and what was handed over are pushed together, so they match.
             (Handed::Publishes(_), Outcome::Released(_))
@@ -43,6 +54,7 @@ impl Connection {
         &mut self,
         slots: Vec<Slot>,
         verdicts: Vec<Verdict>,
+        out: &mut BytesMut,
     ) -> Result<(), CloseReason> {
         let mut tally = Tally::default();
         let mut verdicts = verdicts.into_iter();
@@ -57,7 +69,7 @@ impl Connection {
                 match self.state.settled(slot.answer, verdict) {
                     Ok(Some(reply)) => {
                         tally.acked += u64::from(reply.code == 0);
-                        self.reply(reply);
+                        reply.put(out);
                     }
                     Ok(None) => {}
                     Err(reason) => end = Err(reason),
@@ -68,7 +80,12 @@ impl Connection {
         end
     }
 
-    fn settle_releases(&mut self, releases: &[Release], done: bool) -> Result<(), CloseReason> {
+    fn settle_releases(
+        &mut self,
+        releases: &[Release],
+        done: bool,
+        out: &mut BytesMut,
+    ) -> Result<(), CloseReason> {
         if !done {
             return Err(CloseReason::ReleaseFailed);
         }
@@ -76,17 +93,19 @@ impl Connection {
             match *release {
                 Release::Forget(id) => {
                     let reply = self.state.released(id);
-                    self.reply(reply);
+                    reply.put(out);
                 }
-                Release::Unknown(id) => self.reply(self.state.unknown_release(id)),
+                Release::Unknown(id) => self.state.unknown_release(id).put(out),
                 Release::Nothing => {}
             }
         }
         Ok(())
     }
+}
 
-    fn reply(&mut self, reply: Reply) {
-        put_ack(&mut self.out, reply.kind, reply.packet_id, reply.code);
+impl Reply {
+    fn put(self, out: &mut BytesMut) {
+        put_ack(out, self.kind, self.packet_id, self.code);
     }
 }
 

@@ -1,13 +1,16 @@
 //! CONNECT: who speaks which protocol.
 //!
-//! Protocol name and level decide which reply a client understands, so they are read first. The fields are then
-//! decoded by rmqtt-codec; this module adds what the codec leaves out: NUL in strings, bytes behind the last field,
-//! will flags without a will, a password without a user name.
+//! Protocol name and level decide which reply a client understands, so they are read first. Everything that the
+//! packet says is checked, also what nobody here asks for.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Frame;
-use super::control::{decode_v3, decode_v5};
+use super::properties::{
+    self, AUTH_DATA, AUTH_METHOD, CONTENT_TYPE, CORRELATION_DATA, MAXIMUM_PACKET_SIZE,
+    MESSAGE_EXPIRY, PAYLOAD_FORMAT, RECEIVE_MAXIMUM, REQUEST_PROBLEM, REQUEST_RESPONSE,
+    RESPONSE_TOPIC, SESSION_EXPIRY, TOPIC_ALIAS_MAXIMUM, USER_PROPERTY, Value, WILL_DELAY,
+};
 use super::reader::{Malformed, Reader};
 use crate::topic;
 use crate::{CloseReason, Protocol, Qos};
@@ -28,7 +31,6 @@ pub(crate) struct Connect {
     pub(crate) clean_start: bool,
     pub(crate) keep_alive_s: u16,
     pub(crate) username: Option<String>,
-    pub(crate) password: Option<Bytes>,
     pub(crate) will: Option<Will>,
     /// Largest packet that the client takes.
     pub(crate) packet_bytes_max: Option<u32>,
@@ -77,47 +79,37 @@ impl From<Malformed> for ConnectFault {
     }
 }
 
+impl Connect {
+    /// Largest packet that the client takes; without a word of it, any.
+    pub(crate) fn packet_bytes_max(&self) -> usize {
+        self.packet_bytes_max.map_or(usize::MAX, |max| max as usize)
+    }
+}
+
+const FLAG_RESERVED: u8 = 0b0000_0001;
 const FLAG_CLEAN_START: u8 = 0b0000_0010;
 const FLAG_WILL: u8 = 0b0000_0100;
 const FLAGS_OF_WILL: u8 = 0b0011_1000;
+const FLAG_WILL_RETAIN: u8 = 0b0010_0000;
 const FLAG_PASSWORD: u8 = 0b0100_0000;
 const FLAG_USERNAME: u8 = 0b1000_0000;
-
-/// Where things stand in a CONNECT.
-struct Layout {
-    /// Index of the connect flags within the body.
-    flags_at: usize,
-    flags: u8,
-    client_id_bytes: usize,
-}
 
 /// Reads a CONNECT.
 pub(crate) fn parse(frame: &Frame, topic_bytes_max: usize) -> Result<Connect, ConnectFault> {
     let mut reader = Reader::new(frame.body());
     let protocol = version(&mut reader)?;
-    let layout = layout(reader, frame.body().len(), protocol)
-        .map_err(|reason| ConnectFault::of(protocol, reason))?;
+    let of = |reason| ConnectFault::of(protocol, reason);
+    let connect = fields(reader, protocol).map_err(of)?;
     // MQTT 3.1 wants an identifier, 3.1.1 one for every session that is to last.
-    let nameless = layout.client_id_bytes == 0;
-    let clean_start = layout.flags & FLAG_CLEAN_START != 0;
-    if nameless && (protocol == Protocol::V31 || (protocol == Protocol::V311 && !clean_start)) {
-        return Err(ConnectFault::of(protocol, CloseReason::ClientIdRejected));
+    let nameless = connect.client_id.is_empty();
+    if nameless
+        && (protocol == Protocol::V31 || (protocol == Protocol::V311 && !connect.clean_start))
+    {
+        return Err(of(CloseReason::ClientIdRejected));
     }
-    let mut bytes = BytesMut::from(frame.bytes.as_ref());
-    if nameless && let Some(flags) = bytes.get_mut(frame.header + layout.flags_at) {
-        // The identifier will be a new one, so there is no session to resume; the codec insists on the flag.
-        *flags |= FLAG_CLEAN_START;
-    }
-    let connect = match protocol {
-        Protocol::V5 => decode_v5(bytes.freeze()).and_then(from_v5),
-        Protocol::V31 | Protocol::V311 => {
-            decode_v3(bytes.freeze()).and_then(|packet| from_v3(packet, protocol))
-        }
-    };
-    let connect = connect.map_err(|reason| ConnectFault::of(protocol, reason))?;
     if let Some(will) = &connect.will {
         let checked = topic::name(will.topic.as_bytes(), topic_bytes_max);
-        checked.map_err(|_| ConnectFault::of(protocol, CloseReason::TopicNameInvalid))?;
+        checked.map_err(|_| of(CloseReason::TopicNameInvalid))?;
     }
     Ok(connect)
 }
@@ -142,100 +134,99 @@ fn version(reader: &mut Reader<'_>) -> Result<Protocol, ConnectFault> {
     }
 }
 
-/// Walks over the fields and insists that they fill the packet.
-fn layout(mut reader: Reader<'_>, body: usize, protocol: Protocol) -> Result<Layout, CloseReason> {
-    let flags_at = body - reader.len();
+/// Reads the fields and insists that they fill the packet.
+fn fields(mut reader: Reader<'_>, protocol: Protocol) -> Result<Connect, CloseReason> {
+    let v5 = protocol == Protocol::V5;
     let flags = reader.u8()?;
-    if flags & FLAG_WILL == 0 && flags & FLAGS_OF_WILL != 0 {
+    let has = |flag| flags & flag != 0;
+    let will_without_flag = !has(FLAG_WILL) && has(FLAGS_OF_WILL);
+    let password_alone = !v5 && has(FLAG_PASSWORD) && !has(FLAG_USERNAME);
+    if has(FLAG_RESERVED) || will_without_flag || password_alone {
         return Err(CloseReason::MalformedPacket);
     }
-    if protocol != Protocol::V5 && flags & FLAG_PASSWORD != 0 && flags & FLAG_USERNAME == 0 {
-        return Err(CloseReason::MalformedPacket);
+    let mut connect = Connect {
+        protocol,
+        client_id: String::new(),
+        // A client without a name gets a new one, so there is no session to resume.
+        clean_start: has(FLAG_CLEAN_START),
+        keep_alive_s: reader.u16()?,
+        username: None,
+        will: None,
+        packet_bytes_max: None,
+        session_expiry_s: 0,
+    };
+    if v5 {
+        session_properties(reader.properties()?, &mut connect)?;
     }
-    reader.u16()?;
-    if protocol == Protocol::V5 {
-        reader.properties()?;
+    connect.client_id = reader.text()?.to_owned();
+    if has(FLAG_WILL) {
+        connect.will = Some(will(&mut reader, flags, v5)?);
     }
-    let client_id_bytes = reader.text()?.len();
-    if flags & FLAG_WILL != 0 {
-        if protocol == Protocol::V5 {
-            reader.properties()?;
-        }
-        reader.text()?;
-        reader.binary()?;
+    if has(FLAG_USERNAME) {
+        connect.username = Some(reader.text()?.to_owned());
     }
-    if flags & FLAG_USERNAME != 0 {
-        reader.text()?;
-    }
-    if flags & FLAG_PASSWORD != 0 {
+    if has(FLAG_PASSWORD) {
+        // Nobody asks for it yet; it is not kept.
         reader.binary()?;
     }
     if reader.is_empty() {
-        Ok(Layout {
-            flags_at,
-            flags,
-            client_id_bytes,
-        })
+        Ok(connect)
     } else {
         Err(CloseReason::MalformedPacket)
     }
 }
 
-fn qos(qos: rmqtt_codec::types::QoS) -> Qos {
-    match qos.value() {
-        0 => Qos::AtMostOnce,
-        1 => Qos::AtLeastOnce,
-        _ => Qos::ExactlyOnce,
+fn session_properties(block: Reader<'_>, connect: &mut Connect) -> Result<(), CloseReason> {
+    const ALLOWED: [u8; 9] = [
+        SESSION_EXPIRY,
+        RECEIVE_MAXIMUM,
+        MAXIMUM_PACKET_SIZE,
+        TOPIC_ALIAS_MAXIMUM,
+        REQUEST_RESPONSE,
+        REQUEST_PROBLEM,
+        USER_PROPERTY,
+        AUTH_METHOD,
+        AUTH_DATA,
+    ];
+    let (mut method, mut data) = (false, false);
+    properties::read(block, &ALLOWED, |id, value| {
+        match (id, value) {
+            (RECEIVE_MAXIMUM | MAXIMUM_PACKET_SIZE, Value::Number(0)) => {
+                return Err(CloseReason::ProtocolError);
+            }
+            (MAXIMUM_PACKET_SIZE, Value::Number(bytes)) => connect.packet_bytes_max = Some(bytes),
+            (SESSION_EXPIRY, Value::Number(seconds)) => connect.session_expiry_s = seconds,
+            (AUTH_METHOD, _) => method = true,
+            (AUTH_DATA, _) => data = true,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    match (method, data) {
+        (true, _) => Err(CloseReason::BadAuthMethod),
+        (false, true) => Err(CloseReason::ProtocolError),
+        (false, false) => Ok(()),
     }
 }
 
-fn from_v3(packet: rmqtt_codec::v3::Packet, protocol: Protocol) -> Result<Connect, CloseReason> {
-    let rmqtt_codec::v3::Packet::Connect(connect) = packet else {
-        return Err(CloseReason::NotConnect);
-    };
-    Ok(Connect {
-        protocol,
-        client_id: connect.client_id.to_string(),
-        clean_start: connect.clean_session,
-        keep_alive_s: connect.keep_alive,
-        username: connect.username.as_ref().map(ToString::to_string),
-        password: connect.password,
-        will: connect.last_will.map(|will| Will {
-            topic: will.topic.to_string(),
-            // A copy, so that a small will does not keep the packet's buffer for the life of the connection.
-            payload: Bytes::copy_from_slice(&will.message),
-            qos: qos(will.qos),
-            retain: will.retain,
-        }),
-        packet_bytes_max: None,
-        session_expiry_s: 0,
-    })
-}
-
-fn from_v5(packet: rmqtt_codec::v5::Packet) -> Result<Connect, CloseReason> {
-    let rmqtt_codec::v5::Packet::Connect(connect) = packet else {
-        return Err(CloseReason::NotConnect);
-    };
-    if connect.auth_method.is_some() {
-        return Err(CloseReason::BadAuthMethod);
+fn will(reader: &mut Reader<'_>, flags: u8, v5: bool) -> Result<Will, CloseReason> {
+    const ALLOWED: [u8; 7] = [
+        WILL_DELAY,
+        PAYLOAD_FORMAT,
+        MESSAGE_EXPIRY,
+        CONTENT_TYPE,
+        RESPONSE_TOPIC,
+        CORRELATION_DATA,
+        USER_PROPERTY,
+    ];
+    if v5 {
+        properties::read(reader.properties()?, &ALLOWED, |_, _| Ok(()))?;
     }
-    if connect.auth_data.is_some() {
-        return Err(CloseReason::ProtocolError);
-    }
-    Ok(Connect {
-        protocol: Protocol::V5,
-        client_id: connect.client_id.to_string(),
-        clean_start: connect.clean_start,
-        keep_alive_s: connect.keep_alive,
-        username: connect.username.as_ref().map(ToString::to_string),
-        password: connect.password,
-        will: connect.last_will.map(|will| Will {
-            topic: will.topic.to_string(),
-            payload: Bytes::copy_from_slice(&will.message),
-            qos: qos(will.qos),
-            retain: will.retain,
-        }),
-        packet_bytes_max: connect.max_packet_size.map(std::num::NonZeroU32::get),
-        session_expiry_s: connect.session_expiry_interval_secs,
+    Ok(Will {
+        topic: reader.text()?.to_owned(),
+        // A copy, so that a small will does not keep the packet's buffer for the life of the connection.
+        payload: Bytes::copy_from_slice(reader.binary()?),
+        qos: Qos::of(flags >> 3).ok_or(CloseReason::MalformedPacket)?,
+        retain: flags & FLAG_WILL_RETAIN != 0,
     })
 }

@@ -1,16 +1,12 @@
 //! The packets that come rarely: subscriptions, releases, goodbyes.
-//!
-//! They go through rmqtt-codec. What it lets pass although the specification does not is looked at first: bodies
-//! where none may be, and reserved bits of a SUBSCRIBE.
 
-use bytes::{Bytes, BytesMut};
-use rmqtt_codec::error::DecodeError;
-use rmqtt_codec::{v3, v5};
-use tokio_util::codec::Decoder as _;
-
+use super::properties::{
+    self, REASON_STRING, SERVER_REFERENCE, SESSION_EXPIRY, SUBSCRIPTION_IDENTIFIER, USER_PROPERTY,
+    Value,
+};
 use super::reader::{Malformed, Reader};
 use super::{Frame, Kind};
-use crate::{CloseReason, Protocol};
+use crate::CloseReason;
 
 /// A packet that is neither CONNECT nor PUBLISH.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,197 +30,147 @@ pub(crate) enum Control {
     },
 }
 
-/// Decodes control packets of one connection.
-#[derive(Debug)]
-pub(crate) struct Decoder {
-    codec: Codec,
-    scratch: BytesMut,
-}
-
-#[derive(Debug)]
-enum Codec {
-    V3(v3::Codec),
-    V5(v5::Codec),
-}
-
-/// What the codec found wrong, in our words.
-pub(super) fn fault(error: &DecodeError) -> CloseReason {
-    match error {
-        DecodeError::MaxSizeExceeded { .. } => CloseReason::PacketTooLarge,
-        DecodeError::InvalidTopicFilter | DecodeError::InvalidConnectFlags => {
-            CloseReason::ProtocolError
-        }
-        DecodeError::InvalidProtocol | DecodeError::UnsupportedProtocolLevel => {
-            CloseReason::UnsupportedVersion
-        }
-        DecodeError::InvalidClientId => CloseReason::ClientIdRejected,
-        DecodeError::InvalidLength
-        | DecodeError::MalformedPacket
-        | DecodeError::ConnectReservedFlagSet
-        | DecodeError::ConnAckReservedFlagSet
-        | DecodeError::UnsupportedPacketType
-        | DecodeError::PacketIdRequired
-        | DecodeError::InvalidTopicName
-        | DecodeError::Utf8Error
-        | DecodeError::Io(_) => CloseReason::MalformedPacket,
+/// Reads what a client sends beside CONNECT and PUBLISH.
+pub(crate) fn parse(frame: &Frame, v5: bool) -> Result<Control, CloseReason> {
+    let mut reader = Reader::new(frame.body());
+    let control = match frame.kind {
+        Kind::Pubrel => release(&mut reader, v5)?,
+        Kind::Subscribe => subscribe(&mut reader, v5)?,
+        Kind::Unsubscribe => unsubscribe(&mut reader, v5)?,
+        Kind::Pingreq => Control::Ping,
+        Kind::Disconnect => disconnect(&mut reader, v5)?,
+        Kind::Auth => return Err(CloseReason::BadAuthMethod),
+        // A second CONNECT, an acknowledgement of what was never sent, or something that only a server sends.
+        _ => return Err(CloseReason::ProtocolError),
+    };
+    // Lengths are exact: nothing stands behind the last field.
+    if reader.is_empty() {
+        Ok(control)
+    } else {
+        Err(CloseReason::MalformedPacket)
     }
 }
 
-impl Decoder {
-    pub(crate) fn new(protocol: Protocol) -> Self {
-        let codec = match protocol {
-            Protocol::V5 => Codec::V5(v5::Codec::new(0, 0)),
-            Protocol::V31 | Protocol::V311 => Codec::V3(v3::Codec::new(0)),
+fn release(reader: &mut Reader<'_>, v5: bool) -> Result<Control, CloseReason> {
+    let id = reader.packet_id()?;
+    // MQTT 5 may leave out the code, and behind it the properties.
+    if v5 && !reader.is_empty() {
+        if !matches!(reader.u8()?, 0 | 0x92) {
+            return Err(CloseReason::MalformedPacket);
+        }
+        if !reader.is_empty() {
+            let block = reader.properties()?;
+            properties::read(block, &[REASON_STRING, USER_PROPERTY], |_, _| Ok(()))?;
+        }
+    }
+    Ok(Control::Release(id))
+}
+
+fn subscribe(reader: &mut Reader<'_>, v5: bool) -> Result<Control, CloseReason> {
+    let packet_id = reader.packet_id()?;
+    let mut identifier = false;
+    if v5 {
+        let block = reader.properties()?;
+        let allowed = [SUBSCRIPTION_IDENTIFIER, USER_PROPERTY];
+        properties::read(block, &allowed, |id, value| match (id, value) {
+            (SUBSCRIPTION_IDENTIFIER, Value::Number(0)) => Err(CloseReason::ProtocolError),
+            (SUBSCRIPTION_IDENTIFIER, _) => {
+                identifier = true;
+                Ok(())
+            }
+            _ => Ok(()),
+        })?;
+    }
+    let filters = filters(reader, |reader| {
+        let options = reader.u8()?;
+        // QoS 3, retain handling 3 and reserved bits do not exist; MQTT 3 has a QoS and nothing else.
+        let known = if v5 {
+            options & 0x30 != 0x30 && options & 0xc0 == 0
+        } else {
+            options <= 2
         };
-        Self {
-            codec,
-            scratch: BytesMut::new(),
+        if known && options & 3 != 3 {
+            Ok(())
+        } else {
+            Err(Malformed)
         }
-    }
-
-    /// Decodes a frame that is not a PUBLISH.
-    pub(crate) fn control(&mut self, frame: &Frame) -> Result<Control, CloseReason> {
-        match frame.kind {
-            Kind::Ping if frame.body().is_empty() => return Ok(Control::Ping),
-            Kind::Ping => return Err(CloseReason::MalformedPacket),
-            Kind::Release if frame.body().len() == 2 => {
-                return Ok(Control::Release(Reader::new(frame.body()).packet_id()?));
-            }
-            // A second CONNECT, or something that only a server sends.
-            Kind::Connect | Kind::Unexpected => return Err(CloseReason::ProtocolError),
-            Kind::Auth => return Err(CloseReason::BadAuthMethod),
-            Kind::Publish
-            | Kind::Release
-            | Kind::Subscribe
-            | Kind::Unsubscribe
-            | Kind::Disconnect => {}
-        }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&frame.bytes);
-        match &mut self.codec {
-            Codec::V3(codec) => {
-                if frame.kind == Kind::Subscribe {
-                    v3_subscribe(frame.body())?;
-                }
-                if frame.kind == Kind::Disconnect && !frame.body().is_empty() {
-                    return Err(CloseReason::MalformedPacket);
-                }
-                let packet = codec.decode(&mut self.scratch).map_err(|e| fault(&e))?;
-                packet.map_or(Err(CloseReason::MalformedPacket), |(packet, _)| {
-                    from_v3(packet)
-                })
-            }
-            Codec::V5(codec) => {
-                let packet = codec.decode(&mut self.scratch).map_err(|e| fault(&e))?;
-                packet.map_or(Err(CloseReason::MalformedPacket), |(packet, _)| {
-                    from_v5(packet)
-                })
-            }
-        }
-    }
+    })?;
+    Ok(Control::Subscribe {
+        packet_id,
+        filters,
+        identifier,
+    })
 }
 
-/// The codec masks the upper bits of a requested QoS; they have to be 0.
-fn v3_subscribe(body: &[u8]) -> Result<(), Malformed> {
-    let mut reader = Reader::new(body);
-    reader.packet_id()?;
+fn unsubscribe(reader: &mut Reader<'_>, v5: bool) -> Result<Control, CloseReason> {
+    let packet_id = reader.packet_id()?;
+    if v5 {
+        properties::read(reader.properties()?, &[USER_PROPERTY], |_, _| Ok(()))?;
+    }
+    let filters = filters(reader, |_| Ok(()))?;
+    Ok(Control::Unsubscribe { packet_id, filters })
+}
+
+/// At least one filter, each followed by its `options`.
+fn filters(
+    reader: &mut Reader<'_>,
+    options: impl Fn(&mut Reader<'_>) -> Result<(), Malformed>,
+) -> Result<Vec<String>, CloseReason> {
+    let mut filters = Vec::new();
     while !reader.is_empty() {
-        reader.text()?;
-        if reader.u8()? > 2 {
-            return Err(Malformed);
+        filters.push(reader.text()?.to_owned());
+        options(reader)?;
+    }
+    if filters.is_empty() {
+        return Err(CloseReason::ProtocolError);
+    }
+    Ok(filters)
+}
+
+fn disconnect(reader: &mut Reader<'_>, v5: bool) -> Result<Control, CloseReason> {
+    let mut session_expiry_s = None;
+    let mut code = 0;
+    if v5 && !reader.is_empty() {
+        code = reader.u8()?;
+        // What a client may say; the rest is for servers or for nobody.
+        if !matches!(code, 0 | 4 | 0x80..=0x83 | 0x90 | 0x93..=0x99) {
+            return Err(CloseReason::MalformedPacket);
+        }
+        if !reader.is_empty() {
+            let allowed = [
+                SESSION_EXPIRY,
+                REASON_STRING,
+                SERVER_REFERENCE,
+                USER_PROPERTY,
+            ];
+            properties::read(reader.properties()?, &allowed, |id, value| {
+                if let (SESSION_EXPIRY, Value::Number(seconds)) = (id, value) {
+                    session_expiry_s = Some(seconds);
+                }
+                Ok(())
+            })?;
         }
     }
-    Ok(())
-}
-
-fn from_v3(packet: v3::Packet) -> Result<Control, CloseReason> {
-    Ok(match packet {
-        v3::Packet::PublishRelease { packet_id } => Control::Release(packet_id.get()),
-        v3::Packet::Subscribe {
-            packet_id,
-            topic_filters,
-        } => Control::Subscribe {
-            packet_id: packet_id.get(),
-            filters: topic_filters
-                .iter()
-                .map(|(filter, _)| filter.to_string())
-                .collect(),
-            identifier: false,
-        },
-        v3::Packet::Unsubscribe {
-            packet_id,
-            topic_filters,
-        } => Control::Unsubscribe {
-            packet_id: packet_id.get(),
-            filters: topic_filters.iter().map(ToString::to_string).collect(),
-        },
-        v3::Packet::Disconnect => Control::Disconnect {
-            code: 0,
-            session_expiry_s: None,
-        },
-        _ => return Err(CloseReason::ProtocolError),
+    Ok(Control::Disconnect {
+        code,
+        session_expiry_s,
     })
-}
-
-fn from_v5(packet: v5::Packet) -> Result<Control, CloseReason> {
-    Ok(match packet {
-        v5::Packet::PublishRelease(release) => Control::Release(release.packet_id.get()),
-        v5::Packet::Subscribe(subscribe) => Control::Subscribe {
-            packet_id: subscribe.packet_id.get(),
-            filters: subscribe
-                .topic_filters
-                .iter()
-                .map(|(filter, _)| filter.to_string())
-                .collect(),
-            identifier: subscribe.id.is_some(),
-        },
-        v5::Packet::Unsubscribe(unsubscribe) => Control::Unsubscribe {
-            packet_id: unsubscribe.packet_id.get(),
-            filters: unsubscribe
-                .topic_filters
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-        },
-        v5::Packet::Disconnect(disconnect) => Control::Disconnect {
-            code: disconnect.reason_code.into(),
-            session_expiry_s: disconnect.session_expiry_interval_secs,
-        },
-        _ => return Err(CloseReason::ProtocolError),
-    })
-}
-
-/// Decodes one whole packet with a fresh codec; used for CONNECT.
-pub(super) fn decode_v3(frame: Bytes) -> Result<v3::Packet, CloseReason> {
-    let decoded = v3::Codec::new(0)
-        .decode(&mut BytesMut::from(frame))
-        .map_err(|e| fault(&e))?;
-    decoded
-        .map(|(packet, _)| packet)
-        .ok_or(CloseReason::MalformedPacket)
-}
-
-/// Decodes one whole packet with a fresh codec; used for CONNECT.
-pub(super) fn decode_v5(frame: Bytes) -> Result<v5::Packet, CloseReason> {
-    let decoded = v5::Codec::new(0, 0)
-        .decode(&mut BytesMut::from(frame))
-        .map_err(|e| fault(&e))?;
-    decoded
-        .map(|(packet, _)| packet)
-        .ok_or(CloseReason::MalformedPacket)
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::super::Inbound;
     use super::*;
+    use crate::Protocol;
 
     fn decode(protocol: Protocol, bytes: &[u8]) -> Result<Control, CloseReason> {
         let v5 = protocol == Protocol::V5;
         let frame = Inbound::new(BytesMut::from(bytes), 1 << 20, v5)
             .next_frame()?
             .unwrap();
-        Decoder::new(protocol).control(&frame)
+        parse(&frame, v5)
     }
 
     #[test]
@@ -259,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn m7_what_the_codec_lets_pass_is_refused() {
+    fn m7_bodies_are_exact_and_reserved_bits_are_zero() {
         assert_eq!(
             decode(Protocol::V311, &[0xc0, 1, 0]),
             Err(CloseReason::MalformedPacket)
@@ -276,5 +222,21 @@ mod tests {
             decode(Protocol::V5, &[0xb0, 1, 0x80]),
             Err(CloseReason::ProtocolError)
         );
+        for malformed in [
+            &[0x62, 3, 0, 9, 0x91][..],
+            &[0x62, 5, 0, 9, 0, 0, 0],
+            &[0x82, 8, 0, 1, 2, 0x11, 0, 0, 0, 0],
+            &[0x82, 7, 0, 1, 0, 0, 1, b'a', 0x03],
+            &[0xa2, 6, 0, 1, 1, 0x0b, 0, 0],
+            &[0xe0, 3, 0, 0, 0],
+            &[0xe0, 1, 0x8b],
+        ] {
+            let fault = decode(Protocol::V5, malformed);
+            assert_eq!(fault, Err(CloseReason::MalformedPacket), "{malformed:02x?}");
+        }
+        let numbered_0 = decode(Protocol::V5, &[0x82, 9, 0, 1, 2, 0x0b, 0, 0, 1, b'a', 0]);
+        assert_eq!(numbered_0, Err(CloseReason::ProtocolError));
+        let twice = &[0x82, 11, 0, 1, 4, 0x0b, 1, 0x0b, 1, 0, 1, b'a', 0];
+        assert_eq!(decode(Protocol::V5, twice), Err(CloseReason::ProtocolError));
     }
 }

@@ -1,14 +1,16 @@
 //! Packets to clients.
 //!
-//! Acknowledgements are four or five bytes and leave by the hundred thousand, so they are written by hand into the
-//! connection's buffer. The CONNACK of MQTT 5, with its properties, is left to rmqtt-codec.
+//! Acknowledgements are four or five bytes and leave by the hundred thousand: they go straight into the connection's
+//! buffer.
 
 use bytes::{BufMut, BytesMut};
-use rmqtt_codec::v5;
-use tokio_util::codec::Encoder as _;
 
 use super::ConnectReply;
-use crate::{CloseReason, Limits};
+use super::properties::{
+    ASSIGNED_CLIENT_ID, IDENTIFIERS_AVAILABLE, MAXIMUM_PACKET_SIZE, RECEIVE_MAXIMUM,
+    SERVER_KEEP_ALIVE, SHARED_AVAILABLE, TOPIC_ALIAS_MAXIMUM, WILDCARDS_AVAILABLE,
+};
+use crate::Limits;
 
 /// An acknowledgement of a PUBLISH or PUBREL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,33 +124,43 @@ pub(crate) struct ConnectAck<'a> {
 }
 
 /// Writes the CONNACK of success.
-pub(crate) fn put_connack(
-    out: &mut BytesMut,
-    ack: &ConnectAck<'_>,
-    limits: &Limits,
-) -> Result<(), CloseReason> {
+pub(crate) fn put_connack(out: &mut BytesMut, ack: &ConnectAck<'_>, limits: &Limits) {
+    let present = u8::from(ack.session_present);
     if !ack.v5 {
-        out.put_slice(&[0x20, 2, u8::from(ack.session_present), 0]);
-        return Ok(());
+        out.put_slice(&[0x20, 2, present, 0]);
+        return;
     }
-    let packet = v5::ConnectAck {
-        session_present: ack.session_present,
-        reason_code: v5::ConnectAckReason::Success,
-        receive_max: limits
-            .receive_max
-            .try_into()
-            .map_err(|_| CloseReason::ConnectRefused)?,
-        max_packet_size: u32::try_from(limits.packet_bytes_max).ok(),
-        assigned_client_id: ack.assigned.map(Into::into),
-        topic_alias_max: limits.topic_alias_max,
-        server_keepalive_sec: ack.keep_alive_s,
-        wildcard_subscription_available: false,
-        subscription_identifiers_available: false,
-        shared_subscription_available: false,
-        ..v5::ConnectAck::default()
-    };
-    let encoded = v5::Codec::new(0, 0).encode(v5::Packet::ConnectAck(Box::new(packet)), out);
-    encoded.map_err(|_| CloseReason::ConnectRefused)
+    let mut properties = BytesMut::new();
+    properties.put_u8(RECEIVE_MAXIMUM);
+    properties.put_u16(limits.receive_max);
+    if let Ok(bytes) = u32::try_from(limits.packet_bytes_max) {
+        properties.put_u8(MAXIMUM_PACKET_SIZE);
+        properties.put_u32(bytes);
+    }
+    // An identifier of our own making is short.
+    if let Some(id) = ack.assigned
+        && let Ok(length) = u16::try_from(id.len())
+    {
+        properties.put_u8(ASSIGNED_CLIENT_ID);
+        properties.put_u16(length);
+        properties.put_slice(id.as_bytes());
+    }
+    properties.put_u8(TOPIC_ALIAS_MAXIMUM);
+    properties.put_u16(limits.topic_alias_max);
+    for absent in [WILDCARDS_AVAILABLE, IDENTIFIERS_AVAILABLE, SHARED_AVAILABLE] {
+        properties.put_slice(&[absent, 0]);
+    }
+    if let Some(seconds) = ack.keep_alive_s {
+        properties.put_u8(SERVER_KEEP_ALIVE);
+        properties.put_u16(seconds);
+    }
+    let mut body = BytesMut::new();
+    body.put_slice(&[present, 0]);
+    put_varint(&mut body, properties.len());
+    body.unsplit(properties);
+    out.put_u8(0x20);
+    put_varint(out, body.len());
+    out.put_slice(&body);
 }
 
 #[cfg(test)]

@@ -8,21 +8,26 @@ use bytes::{Bytes, BytesMut};
 
 use super::reader::Reader;
 use crate::CloseReason;
-use crate::limits::{READ_BYTES_MAX, READ_BYTES_MIN, UNGRANTED_PACKET_BYTES_MAX};
+use crate::limits::{READ_BYTES_MAX, READ_BYTES_MIN};
 
-/// Packet types as a client may send them.
+/// Packet types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Connect,
+    Connack,
     Publish,
-    Release,
+    Puback,
+    Pubrec,
+    Pubrel,
+    Pubcomp,
     Subscribe,
+    Suback,
     Unsubscribe,
-    Ping,
+    Unsuback,
+    Pingreq,
+    Pingresp,
     Disconnect,
     Auth,
-    /// Well-formed, but not for a listener: acknowledgements of what it never sent, or a server's packet.
-    Unexpected,
 }
 
 /// One complete packet.
@@ -44,42 +49,54 @@ impl Frame {
     }
 }
 
+/// The packet at the front of what was read, known by its fixed header.
 #[derive(Debug, Clone, Copy)]
-struct Header {
-    kind: Kind,
+pub(crate) struct Front {
+    pub(crate) kind: Kind,
+    /// Length of the whole packet.
+    pub(crate) total: usize,
+    /// It is there as a whole.
+    pub(crate) complete: bool,
     flags: u8,
     header: usize,
-    total: usize,
 }
 
 /// Reads a fixed header; `None` if it is not complete.
-fn header(bytes: &[u8], v5: bool) -> Result<Option<Header>, CloseReason> {
+fn header(bytes: &[u8], v5: bool) -> Result<Option<Front>, CloseReason> {
     let Some((&first, rest)) = bytes.split_first() else {
         return Ok(None);
     };
     let flags = first & 0x0f;
     let kind = match (first >> 4, flags) {
         (1, 0) => Kind::Connect,
+        (2, 0) => Kind::Connack,
         // QoS 3 does not exist, and a duplicate of QoS 0 neither.
         (3, f) if f & 0b0110 != 0b0110 && f & 0b1110 != 0b1000 => Kind::Publish,
-        (6, 2) => Kind::Release,
+        (4, 0) => Kind::Puback,
+        (5, 0) => Kind::Pubrec,
+        (6, 2) => Kind::Pubrel,
+        (7, 0) => Kind::Pubcomp,
         (8, 2) => Kind::Subscribe,
+        (9, 0) => Kind::Suback,
         (10, 2) => Kind::Unsubscribe,
-        (12, 0) => Kind::Ping,
+        (11, 0) => Kind::Unsuback,
+        (12, 0) => Kind::Pingreq,
+        (13, 0) => Kind::Pingresp,
         (14, 0) => Kind::Disconnect,
         (15, 0) if v5 => Kind::Auth,
-        (2 | 4 | 5 | 7 | 9 | 11 | 13, 0) => Kind::Unexpected,
         _ => return Err(CloseReason::MalformedPacket),
     };
     let mut reader = Reader::new(rest);
     match reader.varint() {
         Ok(remaining) => {
             let header = 1 + rest.len() - reader.len();
-            Ok(Some(Header {
+            let total = header + remaining;
+            Ok(Some(Front {
                 kind,
+                total,
+                complete: bytes.len() >= total,
                 flags,
                 header,
-                total: header + remaining,
             }))
         }
         // Four bytes are enough to know; with fewer the rest may still come.
@@ -100,7 +117,7 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    /// Starts with what was read behind the CONNECT.
+    /// Starts with what was read already.
     pub(crate) fn new(buffer: BytesMut, packet_bytes_max: usize, v5: bool) -> Self {
         Self {
             buffer,
@@ -112,48 +129,47 @@ impl Inbound {
     }
 
     /// Changes from the CONNECT's limit to the limit of everything after it.
-    pub(crate) fn established(self, packet_bytes_max: usize, v5: bool) -> Self {
-        Self {
-            packet_bytes_max,
-            v5,
-            ..self
+    pub(crate) fn established(&mut self, packet_bytes_max: usize, v5: bool) {
+        self.packet_bytes_max = packet_bytes_max;
+        self.v5 = v5;
+    }
+
+    /// The packet at the front, judged by its fixed header; `None` if that is not there yet.
+    pub(crate) fn front(&mut self) -> Result<Option<Front>, CloseReason> {
+        self.expected = 0;
+        let front = header(&self.buffer, self.v5)?;
+        if let Some(front) = front {
+            if front.total > self.packet_bytes_max {
+                return Err(CloseReason::PacketTooLarge);
+            }
+            if !front.complete {
+                self.expected = front.total;
+            }
         }
+        Ok(front)
+    }
+
+    /// Takes the packet that [`Inbound::front`] found, if it is complete.
+    pub(crate) fn take(&mut self, front: Front) -> Option<Frame> {
+        let there = front.complete && self.buffer.len() >= front.total;
+        there.then(|| Frame {
+            kind: front.kind,
+            flags: front.flags,
+            bytes: self.buffer.split_to(front.total).freeze(),
+            header: front.header,
+        })
     }
 
     /// The next complete packet, if there is one.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, CloseReason> {
-        self.expected = 0;
-        let Some(found) = header(&self.buffer, self.v5)? else {
-            return Ok(None);
-        };
-        if found.total > self.packet_bytes_max {
-            return Err(CloseReason::PacketTooLarge);
-        }
-        if self.buffer.len() < found.total {
-            self.expected = found.total;
-            return Ok(None);
-        }
-        let bytes = self.buffer.split_to(found.total).freeze();
-        Ok(Some(Frame {
-            kind: found.kind,
-            flags: found.flags,
-            bytes,
-            header: found.header,
-        }))
+        let front = self.front()?;
+        Ok(front.and_then(|front| self.take(front)))
     }
 
     /// The first byte, to tell a CONNECT from anything else before more is read.
     pub(crate) fn first_byte(&self) -> Option<u8> {
         self.buffer.first().copied()
-    }
-
-    /// Bytes that have to be granted before the packet at the front may be buffered; 0 if it is small.
-    pub(crate) fn grant_wanted(&self) -> usize {
-        if self.expected > UNGRANTED_PACKET_BYTES_MAX {
-            self.expected
-        } else {
-            0
-        }
     }
 
     /// The buffer with room for the next read.

@@ -6,6 +6,10 @@
 use bytes::{Buf, Bytes};
 
 use super::Frame;
+use super::properties::{
+    self, CONTENT_TYPE, CORRELATION_DATA, MESSAGE_EXPIRY, PAYLOAD_FORMAT, RESPONSE_TOPIC,
+    SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS, USER_PROPERTY, Value,
+};
 use super::reader::{Malformed, Reader};
 use crate::{CloseReason, Qos};
 
@@ -45,18 +49,14 @@ impl PublishFrame<'_> {
 pub(crate) fn parse(frame: &Frame, v5: bool) -> Result<PublishFrame<'_>, CloseReason> {
     let mut reader = Reader::new(frame.body());
     let topic = reader.binary()?;
-    let qos = match frame.flags & 0b0110 {
-        0 => Qos::AtMostOnce,
-        0b0010 => Qos::AtLeastOnce,
-        _ => Qos::ExactlyOnce,
-    };
+    let qos = Qos::of(frame.flags >> 1).ok_or(Malformed)?;
     let packet_id = if qos == Qos::AtMostOnce {
         None
     } else {
         Some(reader.packet_id()?)
     };
     let alias = if v5 {
-        properties(reader.properties()?)?
+        alias(reader.properties()?)?
     } else {
         None
     };
@@ -72,52 +72,28 @@ pub(crate) fn parse(frame: &Frame, v5: bool) -> Result<PublishFrame<'_>, CloseRe
 }
 
 /// Checks the properties of MQTT 5 and finds the topic alias.
-fn properties(mut reader: Reader<'_>) -> Result<Option<u16>, CloseReason> {
+fn alias(block: Reader<'_>) -> Result<Option<u16>, CloseReason> {
+    // A subscription identifier only travels from server to client.
+    const ALLOWED: [u8; 8] = [
+        PAYLOAD_FORMAT,
+        MESSAGE_EXPIRY,
+        CONTENT_TYPE,
+        RESPONSE_TOPIC,
+        CORRELATION_DATA,
+        SUBSCRIPTION_IDENTIFIER,
+        TOPIC_ALIAS,
+        USER_PROPERTY,
+    ];
     let mut alias = None;
-    let mut seen = 0u64;
-    while !reader.is_empty() {
-        let id = reader.u8()?;
-        // Everything but user properties may stand there once.
-        if id != 0x26 && id < 64 {
-            let bit = 1u64 << id;
-            if seen & bit != 0 {
-                return Err(CloseReason::ProtocolError);
-            }
-            seen |= bit;
+    properties::read(block, &ALLOWED, |id, value| match (id, value) {
+        (SUBSCRIPTION_IDENTIFIER, _) => Err(CloseReason::ProtocolError),
+        (TOPIC_ALIAS, Value::Number(0)) => Err(CloseReason::TopicAliasInvalid),
+        (TOPIC_ALIAS, Value::Number(number)) => {
+            alias = u16::try_from(number).ok();
+            Ok(())
         }
-        match id {
-            0x01 => {
-                if reader.u8()? > 1 {
-                    return Err(CloseReason::ProtocolError);
-                }
-            }
-            0x02 => {
-                reader.u32()?;
-            }
-            0x03 => {
-                reader.text()?;
-            }
-            0x08 => {
-                if reader.text()?.contains(['+', '#']) {
-                    return Err(CloseReason::ProtocolError);
-                }
-            }
-            0x09 => {
-                reader.binary()?;
-            }
-            // A subscription identifier only travels from server to client.
-            0x0b => return Err(CloseReason::ProtocolError),
-            0x23 => match reader.u16()? {
-                0 => return Err(CloseReason::TopicAliasInvalid),
-                value => alias = Some(value),
-            },
-            0x26 => {
-                reader.text()?;
-                reader.text()?;
-            }
-            _ => return Err(CloseReason::MalformedPacket),
-        }
-    }
+        _ => Ok(()),
+    })?;
     Ok(alias)
 }
 

@@ -10,7 +10,7 @@ async fn p1_no_puback_pubrec_or_pubcomp_before_the_handler_settled() {
     for protocol in ALL {
         let (listener, handler) = start(Limits::default()).await;
         handler.hold();
-        let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
+        let mut raw = Raw::connected(address(&listener), protocol, "a").await;
         raw.send(&publish(protocol, 1, 1, "t", "one")).await;
         until("handed over", || handler.waiting() == 1).await;
         raw.expect_silence().await;
@@ -37,7 +37,7 @@ async fn p1_no_puback_pubrec_or_pubcomp_before_the_handler_settled() {
 async fn m3_acknowledgements_keep_the_order_although_batches_settle_out_of_order() {
     let (listener, handler) = start(Limits::default()).await;
     handler.hold();
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V311, "a").await;
     for id in 1..=4u16 {
         raw.send(&publish(
             Protocol::V311,
@@ -67,7 +67,7 @@ async fn m3_acknowledgements_keep_the_order_although_batches_settle_out_of_order
 #[tokio::test]
 async fn m4_what_is_readable_at_once_is_one_batch_and_one_answer() {
     let (listener, handler) = start(Limits::default()).await;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V5, "a").await;
     let bytes: Vec<u8> = (1..=50)
         .flat_map(|id| publish(Protocol::V5, 1, id, "t", "x"))
         .collect();
@@ -84,7 +84,7 @@ async fn m4_what_is_readable_at_once_is_one_batch_and_one_answer() {
 #[tokio::test]
 async fn m12_mqtt_5_is_told_why_a_message_is_refused_and_goes_on() {
     let (listener, handler) = start(Limits::default()).await;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V5, "a").await;
     let mut id = 0;
     for (refusal, code) in [
         (Refusal::NotAuthorized, 0x87),
@@ -123,7 +123,7 @@ async fn m12_mqtt_3_is_not_acknowledged_and_closed() {
                 Some(2) => Verdict::Refused(Refusal::QuotaExceeded),
                 _ => Verdict::Accepted,
             });
-            let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
+            let mut raw = Raw::connected(address(&listener), protocol, "a").await;
             let bytes: Vec<u8> = (1..=3)
                 .flat_map(|id| publish(protocol, qos, id, "t", "x"))
                 .collect();
@@ -145,7 +145,7 @@ async fn m12_mqtt_3_is_not_acknowledged_and_closed() {
 async fn m12_a_refused_qos_0_is_counted_and_the_connection_goes_on() {
     let (listener, handler) = start(Limits::default()).await;
     handler.refuse_all(Refusal::NotAuthorized);
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 0, 0, "t", "x")).await;
     until("counted", || listener.stats().refused == 1).await;
     raw.expect_silence().await;
@@ -159,7 +159,7 @@ async fn m24_a_topic_that_is_only_too_long_is_refused_like_a_message() {
         ..Limits::default()
     };
     let (listener, handler) = start(limits).await;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V5, "a").await;
     raw.send(&publish(Protocol::V5, 1, 1, "a/long/topic", "x"))
         .await;
     raw.send(&publish(Protocol::V5, 1, 2, "short", "y")).await;
@@ -173,7 +173,7 @@ async fn m24_a_topic_that_is_only_too_long_is_refused_like_a_message() {
 async fn m13_a_repeated_qos_2_message_is_handed_over_once() {
     for protocol in ALL {
         let (listener, handler) = start(Limits::default()).await;
-        let mut raw = Raw::connected(listener.local_addr(), protocol, "a").await;
+        let mut raw = Raw::connected(address(&listener), protocol, "a").await;
         let message = publish(protocol, 2, 7, "t", "once");
         raw.send(&message).await;
         raw.expect(&pubrec(7)).await;
@@ -201,7 +201,7 @@ async fn m13_a_repeated_qos_2_message_is_handed_over_once() {
 async fn m13_a_repetition_while_the_first_is_not_settled_gets_no_answer_of_its_own() {
     let (listener, handler) = start(Limits::default()).await;
     handler.hold();
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 2, 7, "t", "once")).await;
     raw.send(&publish(Protocol::V311, 2, 7, "t", "once")).await;
     until("both came", || listener.stats().received == 2).await;
@@ -218,12 +218,12 @@ async fn m15_unreleased_identifiers_survive_the_connection() {
     for protocol in [Protocol::V311, Protocol::V5] {
         let (listener, handler) = start(Limits::default()).await;
         let resume = connect(protocol, "a").resume();
-        let (mut raw, connack) = Raw::connected_as(listener.local_addr(), &resume).await;
+        let (mut raw, connack) = Raw::connected_as(address(&listener), &resume).await;
         assert_eq!(connack[2], 0, "no session before");
         raw.send(&publish(protocol, 2, 7, "t", "once")).await;
         raw.expect(&pubrec(7)).await;
         drop(raw);
-        let (mut raw, connack) = Raw::connected_as(listener.local_addr(), &resume).await;
+        let (mut raw, connack) = Raw::connected_as(address(&listener), &resume).await;
         assert_eq!(connack[2], 1, "session present");
         raw.send(&publish(protocol, 2, 7, "t", "once")).await;
         raw.expect(&pubrec(7)).await;
@@ -235,7 +235,7 @@ async fn m15_unreleased_identifiers_survive_the_connection() {
         raw.expect(&pubrec(8)).await;
         drop(raw);
         let (mut raw, connack) =
-            Raw::connected_as(listener.local_addr(), &connect(protocol, "a")).await;
+            Raw::connected_as(address(&listener), &connect(protocol, "a")).await;
         assert_eq!(connack[2], 0, "a clean start has no session");
         raw.send(&publish(protocol, 2, 8, "t", "twice")).await;
         raw.expect(&pubrec(8)).await;
@@ -247,10 +247,10 @@ async fn m15_unreleased_identifiers_survive_the_connection() {
 #[tokio::test]
 async fn m14_a_release_of_an_unknown_identifier() {
     let (listener, handler) = start(Limits::default()).await;
-    let mut five = Raw::connected(listener.local_addr(), Protocol::V5, "five").await;
+    let mut five = Raw::connected(address(&listener), Protocol::V5, "five").await;
     five.send(&pubrel(9)).await;
     five.expect(&[0x70, 3, 0, 9, 0x92]).await;
-    let mut three = Raw::connected(listener.local_addr(), Protocol::V311, "three").await;
+    let mut three = Raw::connected(address(&listener), Protocol::V311, "three").await;
     three.send(&pubrel(9)).await;
     three.expect(&pubcomp(9)).await;
     assert!(handler.state().released.is_empty());
@@ -261,7 +261,7 @@ async fn m14_a_release_of_an_unknown_identifier() {
 async fn m14_a_release_that_is_not_durable_gets_no_pubcomp() {
     let (listener, handler) = start(Limits::default()).await;
     handler.state().refuse_release = true;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V5, "a").await;
     raw.send(&publish(Protocol::V5, 2, 7, "t", "x")).await;
     raw.expect(&pubrec(7)).await;
     raw.send(&pubrel(7)).await;
@@ -274,7 +274,7 @@ async fn m14_a_release_that_is_not_durable_gets_no_pubcomp() {
 #[tokio::test]
 async fn m17_topic_aliases_are_resolved_before_the_hand_over() {
     let (listener, handler) = start(Limits::default()).await;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V5, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V5, "a").await;
     raw.send(&publish_alias(1, "devices/icu/a/state", 3, "1"))
         .await;
     raw.send(&publish_alias(2, "", 3, "2")).await;
@@ -305,7 +305,7 @@ async fn m17_topic_aliases_are_resolved_before_the_hand_over() {
 #[tokio::test]
 async fn m2_what_the_handler_gets_is_what_was_sent() {
     let (listener, handler) = start(Limits::default()).await;
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "dev-1").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V311, "dev-1").await;
     let mut flagged = publish(Protocol::V311, 1, 513, "a/b", "payload");
     flagged[0] |= 0x09;
     raw.send(&flagged).await;
@@ -337,7 +337,7 @@ async fn m2_what_the_handler_gets_is_what_was_sent() {
 async fn m29_what_was_handed_over_is_settled_although_the_client_has_gone() {
     let (listener, handler) = start(Limits::default()).await;
     handler.hold();
-    let mut raw = Raw::connected(listener.local_addr(), Protocol::V311, "a").await;
+    let mut raw = Raw::connected(address(&listener), Protocol::V311, "a").await;
     raw.send(&publish(Protocol::V311, 1, 1, "t", "x")).await;
     until("handed over", || handler.waiting() == 1).await;
     drop(raw);
@@ -368,7 +368,7 @@ async fn m32_received_is_settled_and_refused_and_repeated() {
         _ => Verdict::Accepted,
     });
     for (n, protocol) in ALL.into_iter().cycle().take(12).enumerate() {
-        let mut raw = Raw::connected(listener.local_addr(), protocol, &format!("c{n}")).await;
+        let mut raw = Raw::connected(address(&listener), protocol, &format!("c{n}")).await;
         let mut bytes = Vec::new();
         for id in 1..=200u16 {
             let payload = if id % 50 == 0 { "no" } else { "yes" };

@@ -12,6 +12,7 @@ mod acknowledge;
 mod bounds;
 mod lifecycle;
 mod malformed;
+mod memory;
 mod support;
 mod with_mosquitto;
 mod with_paho;

@@ -9,7 +9,7 @@ const VERSIONS: [&str; 3] = ["31", "311", "5"];
 
 fn command(program: &str, listener: &Listener, version: &str) -> Command {
     let mut command = Command::new(program);
-    let port = listener.local_addr().port().to_string();
+    let port = address(listener).port().to_string();
     command.args(["-h", "127.0.0.1", "-p", &port, "-V", version]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -47,7 +47,7 @@ async fn m35_paho_of_every_version_and_qos() {
     for version in ["31", "311", "5"] {
         let (listener, handler) = start(Limits::default()).await;
         let mut command = Command::new(python.as_ref().unwrap());
-        command.args([script, version, &listener.local_addr().port().to_string()]);
+        command.args([script, version, &address(&listener).port().to_string()]);
         let running = tokio::task::spawn_blocking(move || command.output().unwrap());
         let publisher = listener.publisher();
         until("all messages came", || {

@@ -10,13 +10,13 @@ use tokio::time::timeout;
 use wardline_mqtt::{Limits, Qos};
 
 fn options(listener: &wardline_mqtt::Listener, id: &str) -> MqttOptions {
-    let mut options = MqttOptions::new(id, "127.0.0.1", listener.local_addr().port());
+    let mut options = MqttOptions::new(id, "127.0.0.1", address(listener).port());
     options.set_keep_alive(Duration::from_secs(10));
     options
 }
 
 fn options5(listener: &wardline_mqtt::Listener, id: &str) -> rumqttc::v5::MqttOptions {
-    let mut options = rumqttc::v5::MqttOptions::new(id, "127.0.0.1", listener.local_addr().port());
+    let mut options = rumqttc::v5::MqttOptions::new(id, "127.0.0.1", address(listener).port());
     options.set_keep_alive(Duration::from_secs(10));
     options
 }
@@ -125,7 +125,7 @@ async fn m35_rumqttc_sends_again_what_was_not_acknowledged_after_a_reconnect() {
     }
     until("handed over", || handler.state().messages.len() == 6).await;
     // Somebody takes the seat; what was handed over is settled, but never acknowledged to the first.
-    let mut thief = Raw::open(listener.local_addr()).await;
+    let mut thief = Raw::open(address(&listener)).await;
     thief
         .send(&connect(Protocol::V311, "again").resume().bytes())
         .await;

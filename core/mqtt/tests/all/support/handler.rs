@@ -16,7 +16,6 @@ pub struct State {
     pub holding: bool,
     pub judge: Option<Judge>,
     pub refuse_connect: Option<ConnectRefusal>,
-    pub refuse_password: bool,
     pub refuse_filter: Option<String>,
     pub refuse_release: bool,
     /// Everything handed over, in order, with the client's identifier.
@@ -111,10 +110,6 @@ fn held(state: &mut State) -> Option<oneshot::Receiver<()>> {
 }
 
 impl Handler for TestHandler {
-    fn authenticate(&self, _: &Client, _: Option<&[u8]>) -> bool {
-        !self.state().refuse_password
-    }
-
     fn connect(&self, client: &Client) -> BoxFuture<'static, Result<Session, ConnectRefusal>> {
         let mut state = self.state();
         state.connects.push(client.clone());

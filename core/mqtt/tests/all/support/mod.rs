@@ -1,15 +1,18 @@
 //! A listener with a handler that the test controls, and a client that says exactly what the test wants.
 
 pub mod handler;
+pub mod memory;
 pub mod packets;
 pub mod raw;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
 
 pub use handler::TestHandler;
+pub use memory::start_in_memory;
 pub use packets::*;
 pub use raw::Raw;
 
@@ -23,6 +26,10 @@ pub async fn start(limits: Limits) -> (Listener, Arc<TestHandler>) {
     let config = ListenerConfig { listen, limits };
     let listener = Listener::bind(config, handler.clone()).await.unwrap();
     (listener, handler)
+}
+
+pub fn address(listener: &Listener) -> SocketAddr {
+    listener.local_addr().expect("it listens on TCP")
 }
 
 /// Waits until a condition holds.

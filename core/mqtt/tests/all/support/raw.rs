@@ -3,25 +3,29 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+use wardline_mqtt::{Dialer, Stream, TcpDialer};
 
 use super::DEADLINE;
 use super::packets::{Connect, PINGREQ, PINGRESP, Protocol, connect};
 
 pub struct Raw {
-    pub stream: TcpStream,
+    pub stream: Stream,
     received: Vec<u8>,
 }
 
 impl Raw {
     /// A socket, nothing sent.
     pub async fn open(addr: SocketAddr) -> Self {
-        let stream = timeout(DEADLINE, TcpStream::connect(addr))
-            .await
-            .unwrap()
-            .unwrap();
-        stream.set_nodelay(true).unwrap();
+        let dialer = TcpDialer {
+            host: addr.ip().to_string(),
+            port: addr.port(),
+        };
+        let stream = timeout(DEADLINE, dialer.dial()).await.unwrap().unwrap();
+        Self::over(stream)
+    }
+
+    pub fn over(stream: Stream) -> Self {
         Self {
             stream,
             received: Vec::new(),
@@ -36,10 +40,16 @@ impl Raw {
     /// Connected, with the CONNACK.
     pub async fn connected_as(addr: SocketAddr, connect: &Connect) -> (Self, Vec<u8>) {
         let mut raw = Self::open(addr).await;
-        raw.send(&connect.bytes()).await;
-        let connack = raw.packet().await.expect("a CONNACK");
-        assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
+        let connack = raw.greet(connect).await;
         (raw, connack)
+    }
+
+    /// Sends the CONNECT and takes the CONNACK of success.
+    pub async fn greet(&mut self, connect: &Connect) -> Vec<u8> {
+        self.send(&connect.bytes()).await;
+        let connack = self.packet().await.expect("a CONNACK");
+        assert_eq!((connack[0], connack[3]), (0x20, 0), "{connack:02x?}");
+        connack
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
