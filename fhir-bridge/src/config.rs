@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use wardline_model::SiteName;
 use wardline_service::{Problem, Settings};
 
+use crate::files;
+use crate::ingest::broker::{Broker, BrokerError};
 use crate::ingest::topics::Topics;
 use crate::ingest::{IngestConfig, Source};
-use crate::transform::mappings::{MappingError, MappingSet};
-use crate::upstream::{Broker, BrokerError};
+use crate::map::{MappingError, MappingSet};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -57,7 +58,7 @@ impl Config {
 fn mappings(problems: &mut Vec<Problem>, settings: &Settings) -> Option<MappingSet> {
     const KEY: &str = "bridge.mappings";
     let patterns = kept(problems, settings.list(KEY))?;
-    match MappingSet::load(settings.base_dir(), &patterns) {
+    match files::mappings::load(settings.base_dir(), &patterns) {
         Ok(mappings) => Some(mappings),
         Err(errors) => {
             let problem = |error: MappingError| {

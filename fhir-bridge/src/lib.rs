@@ -5,17 +5,12 @@
 
 pub mod config;
 pub mod error;
-pub mod fhir;
-pub mod hl7;
+pub mod files;
 pub mod ingest;
-pub mod json;
 pub mod limits;
-pub mod sideline;
-pub mod site_key;
-pub mod state;
+pub mod map;
 pub mod status;
 pub mod transform;
-pub mod upstream;
 
 pub use config::Config;
 pub use error::BridgeError;
@@ -29,9 +24,9 @@ use wardline_log::SharedLog;
 use wardline_service::{Running, Stop, StopHandle, stop_pair};
 
 use crate::ingest::Ingesting;
-use crate::site_key::SiteKey;
+use crate::map::{SiteContext, SiteKey};
 use crate::status::{Board, StatusTask, TransformShown, TransformView};
-use crate::transform::{Counters, SiteContext};
+use crate::transform::{Counters, Transform};
 
 /// Where agents connect, in `Running::addresses`; absent behind a broker.
 pub const ADDRESS: &str = "bridge_mqtt";
@@ -60,14 +55,14 @@ pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
         board,
         transform: view(Arc::clone(&counters)),
     };
-    let context = SiteContext::new(
-        config.ingest.site,
-        config.zone,
-        &key,
-        config.mappings,
-        config.one_commit,
-    );
-    let transform = transform::run(Arc::new(context), log, counters, inner_stopped.clone());
+    let context = SiteContext::new(config.ingest.site, config.zone, &key, config.mappings);
+    let transform = Transform {
+        ctx: Arc::new(context),
+        log,
+        counters,
+        one_commit: config.one_commit,
+    };
+    let transform = transform::run(transform, inner_stopped.clone());
     let parts = Parts {
         ingesting,
         transform: Some(tokio::spawn(transform)),
@@ -80,7 +75,7 @@ pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
 
 async fn site_key(config: &Config) -> anyhow::Result<SiteKey> {
     let folder = config.folder.clone();
-    let key = tokio::task::spawn_blocking(move || SiteKey::load_or_create(&folder));
+    let key = tokio::task::spawn_blocking(move || files::site_key::load_or_create(&folder));
     Ok(key.await.context("reading the site's key")??)
 }
 

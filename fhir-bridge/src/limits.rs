@@ -4,79 +4,147 @@
 
 use wardline_log::limits::RECORD_BYTES_MAX;
 
-/// Largest frame that goes into a record as it came; larger ones are cut into parts. Leaves room for headers.
-pub const FRAME_RECORD_BYTES_MAX: usize = RECORD_BYTES_MAX - 4 * 1024;
-/// Bytes of a damaged frame that the sideline keeps.
-pub const SIDELINE_RAW_BYTES_MAX: usize = FRAME_RECORD_BYTES_MAX;
-/// Damaged frames that are remembered, so that one that is sent again and again is kept once.
-pub const DAMAGED_REMEMBERED_MAX: usize = 1024;
-
-/// Messages that wait for the ingest task; a connection that finds it full is refused and comes again.
-pub const QUEUE_JOBS_MAX: usize = 16 * 1024;
-/// Frames that go into one append at most.
-pub const BATCH_FRAMES_MAX: usize = 1024;
-/// Frame bytes after which an append takes no further job: two frames of each job still fit `APPEND_BYTES_MAX`.
-pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// Agents that one site may have.
-pub const AGENTS_MAX: usize = 4096;
-/// Lives of one agent's store whose coverage is kept; the least recently heard one goes.
-pub const INCARNATIONS_PER_AGENT_MAX: usize = 64;
-/// Disjoint ranges of one life; a frame that would make more is refused until holes close.
-pub const FRAGMENTS_MAX: usize = 4096;
-
-/// Frames after which the watermarks are written down again.
-pub const SNAPSHOT_FRAMES: u64 = 10_000;
-/// Time after which they are, if anything moved.
-pub const SNAPSHOT_INTERVAL_MS: u64 = 10_000;
-/// Records read at once when the watermarks are rebuilt.
-pub const SCAN_RECORDS_MAX: usize = 1024;
-/// A read that brings nothing for this long while the log says there is more is a fault.
-pub const SCAN_STALL_MS: u64 = 30_000;
-
-/// Pause before an append is tried again: doubles from the first to the second.
-pub const APPEND_RETRY_MIN_MS: u64 = 100;
-pub const APPEND_RETRY_MAX_MS: u64 = 5_000;
-/// How long the end of the bridge waits for an append that is on its way, for the watermarks, and for the status.
-pub const STOP_WAIT_MS: u64 = 5_000;
-/// How long a start waits for a log that is not there yet.
-pub const START_WAIT_MS: u64 = 60_000;
-
-/// How often the bridge looks whether its status changed.
-pub const STATUS_INTERVAL_MS: u64 = 2_000;
-/// An unchanged status is said again after this, so that its age can be told from silence.
-pub const STATUS_HEARTBEAT_MS: u64 = 30_000;
-/// One agent's status is written at most this often, unless it went on or off line.
-pub const STATUS_AGENT_MIN_MS: u64 = 4_000;
-/// Problems that a status names.
-pub const PROBLEMS_MAX: usize = 32;
-
-/// Frames of one connection that may be unacknowledged, and their bytes.
-pub const AGENT_RECEIVE_MAX: u16 = 256;
-pub const AGENT_PENDING_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Bytes of all connections, or of the broker's, that wait for the log.
-pub const TOTAL_PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Agents connected at a time.
-pub const CONNECTIONS_MAX: usize = 4096;
-
-/// Upstream broker: keep-alive, pause between connections, and the client's own queues.
-pub const UPSTREAM_KEEP_ALIVE_S: u64 = 10;
-pub const UPSTREAM_RETRY_MIN_MS: u64 = 200;
-pub const UPSTREAM_RETRY_MAX_MS: u64 = 10_000;
-pub const UPSTREAM_CONNECT_TIMEOUT_S: u64 = 5;
-pub const UPSTREAM_QUEUE_MESSAGES_MAX: usize = 256;
-pub const UPSTREAM_PENDING_MESSAGES_MAX: usize = 1024;
-
-/// Retention of the site's topics, for each partition.
-pub const FRAMES_RETENTION_BYTES: u64 = 20 * 1024 * 1024 * 1024;
-pub const FRAMES_RETENTION_MS: u64 = 35 * DAY_MS;
-pub const FHIR_RETENTION_BYTES: u64 = 20 * 1024 * 1024 * 1024;
-pub const FHIR_RETENTION_MS: u64 = 35 * DAY_MS;
-pub const SIDELINE_RETENTION_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-pub const SIDELINE_RETENTION_MS: u64 = 365 * DAY_MS;
-pub const RETRY_RETENTION_BYTES: u64 = 1024 * 1024 * 1024;
-pub const RETRY_RETENTION_MS: u64 = 35 * DAY_MS;
-/// Partitions of every topic, unless configured.
-pub const PARTITIONS: u32 = 1;
-
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+wardline_limits::limits! {
+    /// A frame that goes into a record as it came. Leaves room for headers.
+    pub FRAME_RECORD_BYTES_MAX: usize = RECORD_BYTES_MAX - 4 * 1024, "bytes", "cut into parts";
+    /// Raw bytes that a sideline record keeps. Leaves room for the longest headers.
+    pub SIDELINE_RAW_BYTES_MAX: usize = RECORD_BYTES_MAX - 64 * 1024, "bytes", "the rest is cut off, and the record says so";
+    /// Damaged frames that are remembered, so that one that is sent again and again is kept once.
+    pub DAMAGED_REMEMBERED_MAX: usize = 1024, "frames", "the oldest is forgotten";
+
+    /// Messages that wait for the ingest task.
+    pub QUEUE_JOBS_MAX: usize = 16 * 1024, "messages", "the connection that brings one more is refused and comes again";
+    /// Frames that go into one append.
+    pub BATCH_FRAMES_MAX: usize = 1024, "frames", "the rest waits for the next append";
+    /// Frame bytes of one append: two frames of each job still fit `APPEND_BYTES_MAX`.
+    pub INGEST_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024, "bytes", "the rest waits for the next append";
+
+    /// Agents that one site may have.
+    pub AGENTS_MAX: usize = 4096, "agents", "frames of one more are refused";
+    /// Lives of one agent's store whose watermark is kept.
+    pub INCARNATIONS_PER_AGENT_MAX: usize = 64, "lives", "the least recently heard one is forgotten";
+    /// Disjoint ranges of one life.
+    pub FRAGMENTS_MAX: usize = 4096, "ranges", "a frame that would make more is refused until holes close";
+
+    /// Frames after which the watermarks are written down again.
+    pub SNAPSHOT_FRAMES: u64 = 10_000, "frames", "a snapshot is written";
+    /// Time after which they are, if anything moved.
+    pub SNAPSHOT_INTERVAL_MS: u64 = 10_000, "ms", "a snapshot is written";
+    /// How often ingest looks whether a snapshot is due.
+    pub SNAPSHOT_TICK_MS: u64 = 500, "ms", "it looks";
+    /// Records read at once when the watermarks are rebuilt.
+    pub SCAN_RECORDS_MAX: usize = 1024, "records", "the rest is read next";
+    /// How long one read of a rebuild waits for records.
+    pub SCAN_WAIT_MS: u64 = 500, "ms", "it is tried again until SCAN_STALL_MS";
+    /// Time in which a rebuild is brought nothing while the log says there is more.
+    pub SCAN_STALL_MS: u64 = 30_000, "ms", "the rebuild fails and says where";
+
+    /// Shortest pause before an append is tried again.
+    pub APPEND_RETRY_MIN_MS: u64 = 100, "ms", "the next one is twice as long";
+    /// Longest pause before an append is tried again.
+    pub APPEND_RETRY_MAX_MS: u64 = 5_000, "ms", "pauses grow no more";
+    /// What the end of the bridge waits for an append that is on its way, for the watermarks, and for the status.
+    pub STOP_WAIT_MS: u64 = 5_000, "ms", "what is not durable by then was never acknowledged";
+    /// How long a start waits for a log that is not there yet.
+    pub START_WAIT_MS: u64 = 60_000, "ms", "the start fails";
+
+    /// How often the status task looks whether something is due.
+    pub STATUS_TICK_MS: u64 = 500, "ms", "it looks";
+    /// How often a changed status of the bridge is written.
+    pub STATUS_INTERVAL_MS: u64 = 2_000, "ms", "a change waits";
+    /// An unchanged status is said again after this, so that its age can be told from silence.
+    pub STATUS_HEARTBEAT_MS: u64 = 30_000, "ms", "the status is written";
+    /// How often one agent's status is written, unless it went on or off line.
+    pub STATUS_AGENT_MIN_MS: u64 = 4_000, "ms", "a change waits";
+    /// Problems that a status names.
+    pub PROBLEMS_MAX: usize = 32, "problems", "the one not seen for longest goes";
+    /// How long a problem that does not come again is shown.
+    pub PROBLEM_SHOWN_MS: u64 = 600_000, "ms", "it is not shown any more";
+
+    /// Frames of one connection that may be unacknowledged.
+    pub AGENT_RECEIVE_MAX: u16 = 256, "frames", "no more is read from the connection";
+    /// Their bytes.
+    pub AGENT_PENDING_BYTES_MAX: usize = 8 * 1024 * 1024, "bytes", "no more is read from the connection";
+    /// Bytes of all connections, or of the broker's, that wait for the log.
+    pub TOTAL_PENDING_BYTES_MAX: usize = 64 * 1024 * 1024, "bytes", "no more is read from any";
+    /// Agents connected at a time.
+    pub CONNECTIONS_MAX: usize = 4096, "connections", "one more is refused";
+
+    /// Keep-alive of the connection to a broker.
+    pub UPSTREAM_KEEP_ALIVE_S: u64 = 10, "s", "the connection counts as lost and is made anew";
+    /// Shortest pause between connections to a broker.
+    pub UPSTREAM_RETRY_MIN_MS: u64 = 200, "ms", "the next one is twice as long";
+    /// Longest pause between connections to a broker.
+    pub UPSTREAM_RETRY_MAX_MS: u64 = 10_000, "ms", "pauses grow no more";
+    /// Requests in the MQTT client's own queue.
+    pub UPSTREAM_QUEUE_MESSAGES_MAX: usize = 256, "messages", "the writer waits";
+    /// A broker's messages that wait for the log.
+    pub UPSTREAM_PENDING_MESSAGES_MAX: usize = 1024, "messages", "no more is read from the broker";
+    /// A broker's messages that are not acknowledged: packet ids are 16 bits, so there cannot be more.
+    pub UPSTREAM_UNACKED_MAX: usize = 65_536, "messages", "the connection is made anew";
+
+    /// Bytes of `edge.frames` that are kept, for each partition.
+    pub FRAMES_RETENTION_BYTES: u64 = 20 * 1024 * 1024 * 1024, "bytes", "the oldest go";
+    /// Age of what is kept there.
+    pub FRAMES_RETENTION_MS: u64 = 35 * DAY_MS, "ms", "older ones go";
+    /// Bytes of each `fhir.*` topic that are kept, for each partition.
+    pub FHIR_RETENTION_BYTES: u64 = 20 * 1024 * 1024 * 1024, "bytes", "the oldest go";
+    /// Age of what is kept there.
+    pub FHIR_RETENTION_MS: u64 = 35 * DAY_MS, "ms", "older ones go";
+    /// Bytes of `sideline` that are kept.
+    pub SIDELINE_RETENTION_BYTES: u64 = 4 * 1024 * 1024 * 1024, "bytes", "the oldest go";
+    /// Age of what is kept there.
+    pub SIDELINE_RETENTION_MS: u64 = 365 * DAY_MS, "ms", "older ones go";
+    /// Bytes of `retry` that are kept.
+    pub RETRY_RETENTION_BYTES: u64 = 1024 * 1024 * 1024, "bytes", "the oldest go";
+    /// Age of what is kept there.
+    pub RETRY_RETENTION_MS: u64 = 35 * DAY_MS, "ms", "older ones go";
+    /// Partitions of `edge.frames` and of each `fhir.*` topic.
+    pub PARTITIONS: u32 = 1, "partitions", "fixed";
+
+    /// The site's key.
+    pub SITE_KEY_BYTES: usize = 32, "bytes", "a key of another length is refused";
+    /// A key file.
+    pub SITE_KEY_FILE_BYTES_MAX: u64 = 4096, "bytes", "what follows is not read";
+    /// A mapping file.
+    pub MAPPING_FILE_BYTES_MAX: u64 = 256 * 1024, "bytes", "refused at start";
+    /// Mapping files of a site, all patterns together.
+    pub MAPPING_FILES_MAX: usize = 256, "files", "refused at start";
+
+    /// PID and PV1 groups of one message: more than any event has.
+    pub PATIENTS_MAX: usize = 3, "groups", "the rest of the message is not looked at";
+    /// MSH-10 as a header.
+    pub CONTROL_ID_CHARS_MAX: usize = 199, "characters", "the rest is cut off";
+    /// NPU segments of one A20.
+    pub NPU_SEGMENTS_MAX: usize = 64, "segments", "the message is sidelined";
+    /// Department, device and metric, as a topic names them.
+    pub TOPIC_LEVEL_CHARS_MAX: usize = 80, "characters", "the message is sidelined";
+    /// The kind of a device.
+    pub KIND_CHARS_MAX: usize = 64, "characters", "the message is sidelined";
+    /// The `detail` of a sideline record.
+    pub DETAIL_CHARS_MAX: usize = 300, "characters", "the rest is cut off";
+    /// The key of a record that is put back as it came.
+    pub KEY_BYTES_MAX: usize = 256, "bytes", "the record gets none";
+    /// First year that a time may lie in: before it is a default or a mistake, never a moment.
+    pub YEAR_MIN: i16 = 1970, "year", "no time";
+    /// Last year that a time may lie in.
+    pub YEAR_MAX: i16 = 2199, "year", "no time";
+
+    /// Log records that the transform reads at once.
+    pub READ_RECORDS_MAX: usize = 64, "records", "the rest is read next";
+    /// How long such a read waits before the loop looks around.
+    pub READ_WAIT_MS: u64 = 500, "ms", "the loop looks around";
+    /// Bytes of output of the transform after which they are appended.
+    pub TRANSFORM_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024, "bytes", "appended";
+    /// Source events after which they are.
+    pub BATCH_EVENTS_MAX: usize = 8192, "events", "appended";
+    /// Where outputs and position are two appends: how long a position may lag behind, so that a busy site does not
+    /// write one for every frame.
+    pub POSITION_INTERVAL_MS: u64 = 1_000, "ms", "the position is written";
+    /// Shortest pause before the transform tries a failed log call again.
+    pub TRANSFORM_RETRY_MIN_MS: u64 = 100, "ms", "the next one is twice as long";
+    /// Longest pause before it does.
+    pub TRANSFORM_RETRY_MAX_MS: u64 = 5_000, "ms", "pauses grow no more";
+}

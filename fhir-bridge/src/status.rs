@@ -20,19 +20,16 @@ use wardline_model::{AgentName, Incarnation, SiteName};
 use wardline_service::Stop;
 
 use crate::ingest::coverage::{Coverage, Life};
+use crate::ingest::state::IngestState;
 use crate::ingest::wall_ms;
 use crate::limits::{
-    AGENTS_MAX, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS, STATUS_INTERVAL_MS,
-    STOP_WAIT_MS,
+    AGENTS_MAX, PROBLEM_SHOWN_MS, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS,
+    STATUS_INTERVAL_MS, STATUS_TICK_MS, STOP_WAIT_MS,
 };
-use crate::state::IngestState;
 
 /// Key of the bridge's own status.
 pub const BRIDGE_KEY: &str = "bridge";
 const VERSION: u8 = 1;
-const TICK: Duration = Duration::from_millis(500);
-/// A problem that has not come again for so long is not shown any more.
-const PROBLEM_SHOWN: Duration = Duration::from_secs(600);
 
 /// What the transform has done so far.
 pub type TransformView = Arc<dyn Fn() -> TransformShown + Send + Sync>;
@@ -143,7 +140,8 @@ impl Board {
 
     pub fn problems(&self) -> Vec<String> {
         let mut problems = locked(&self.problems);
-        problems.retain(|_, problem| problem.last.elapsed() < PROBLEM_SHOWN);
+        problems
+            .retain(|_, problem| problem.last.elapsed() < Duration::from_millis(PROBLEM_SHOWN_MS));
         let shown = |(text, problem): (&String, &Problem)| match problem.times {
             1 => text.clone(),
             times => format!("{text} ({times} times)"),
@@ -280,7 +278,7 @@ pub struct StatusTask {
 
 impl StatusTask {
     pub async fn run(self, stop: Stop) {
-        let mut tick = interval(TICK);
+        let mut tick = interval(Duration::from_millis(STATUS_TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last: Option<(Shown, Instant)> = None;
         loop {

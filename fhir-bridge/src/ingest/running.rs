@@ -16,17 +16,17 @@ use wardline_mqtt::{Limits, Listener, ListenerConfig};
 use wardline_service::{StopHandle, stop_pair};
 
 use crate::error::BridgeError;
+use crate::ingest::broker::{Broker, Receipts, Upstream};
 use crate::ingest::handler::IngestHandler;
 use crate::ingest::queue::{self, Job, ReceiptSink};
+use crate::ingest::state::IngestState;
 use crate::ingest::task::Ingest;
 use crate::ingest::topics::Topics;
 use crate::limits::{
     AGENT_PENDING_BYTES_MAX, AGENT_RECEIVE_MAX, APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS,
     CONNECTIONS_MAX, START_WAIT_MS, TOTAL_PENDING_BYTES_MAX,
 };
-use crate::state::IngestState;
 use crate::status::Board;
-use crate::upstream::{Broker, Receipts, Upstream};
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,15 +19,13 @@ use wardline_service::Stop;
 use crate::error::BridgeError;
 use crate::ingest::decide::{Group, Known, Plan, Refused, decide};
 use crate::ingest::queue::{Job, Line, ReceiptSink, Verdicts};
+use crate::ingest::state::IngestState;
 use crate::ingest::wall_ms;
 use crate::limits::{
-    APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_BYTES_MAX, BATCH_FRAMES_MAX, SNAPSHOT_FRAMES,
-    SNAPSHOT_INTERVAL_MS, STOP_WAIT_MS,
+    APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_FRAMES_MAX, INGEST_BATCH_BYTES_MAX,
+    SNAPSHOT_FRAMES, SNAPSHOT_INTERVAL_MS, SNAPSHOT_TICK_MS, STOP_WAIT_MS,
 };
-use crate::state::IngestState;
 use crate::status::Board;
-
-const TICK: Duration = Duration::from_millis(500);
 
 pub struct Ingest {
     site: SiteName,
@@ -83,7 +81,7 @@ impl Ingest {
         mut queue: mpsc::Receiver<Job>,
         stop: Stop,
     ) -> Result<(), BridgeError> {
-        let mut tick = interval(TICK);
+        let mut tick = interval(Duration::from_millis(SNAPSHOT_TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let job = tokio::select! {
@@ -290,7 +288,7 @@ fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Batch {
             });
             batch.groups.push(job.group);
         }
-        if batch.frames >= BATCH_FRAMES_MAX || batch.bytes >= BATCH_BYTES_MAX {
+        if batch.frames >= BATCH_FRAMES_MAX || batch.bytes >= INGEST_BATCH_BYTES_MAX {
             break;
         }
         next = queue.try_recv().ok();

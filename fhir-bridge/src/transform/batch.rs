@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use wardline_log::Record;
 use wardline_model::topic::SIDELINE;
 
-use super::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX};
-use super::mapped::Mapped;
 use super::position::Progress;
+use crate::limits::{BATCH_EVENTS_MAX, TRANSFORM_BATCH_BYTES_MAX};
+use crate::map::{Mapped, OutRecord};
 
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -29,7 +29,7 @@ impl Batch {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes >= BATCH_BYTES_MAX || self.events >= BATCH_EVENTS_MAX
+        self.bytes >= TRANSFORM_BATCH_BYTES_MAX || self.events >= BATCH_EVENTS_MAX
     }
 
     /// Counts one event and takes what came of it. `time_ms` is when the log took the event in: brokers decide by a
@@ -42,16 +42,16 @@ impl Batch {
                 self.progress.counts.applied += 1;
                 self.progress.records += records.len() as u64;
                 for out in records {
-                    self.push(out.topic, out.record, time_ms);
+                    self.push(out.topic, record(out), time_ms);
                 }
             }
             Mapped::Filtered(reason) => {
                 self.progress.counts.filtered += 1;
                 *self.progress.filtered.entry(reason.to_owned()).or_default() += 1;
             }
-            Mapped::Sidelined(record) => {
+            Mapped::Sidelined(aside) => {
                 self.progress.counts.sidelined += 1;
-                self.push(SIDELINE, record.into_record(time_ms), time_ms);
+                self.push(SIDELINE, record(aside.into_output()), time_ms);
             }
         }
     }
@@ -68,5 +68,15 @@ impl Batch {
         record.time_ms = time_ms;
         self.bytes += record.bytes_len();
         self.topics.entry(topic).or_default().push(record);
+    }
+}
+
+fn record(out: OutRecord) -> Record {
+    let owned = |(name, value): (&'static str, _)| (name.to_owned(), value);
+    Record {
+        key: Some(out.key),
+        value: Some(out.value),
+        headers: out.headers.into_iter().map(owned).collect(),
+        time_ms: 0,
     }
 }

@@ -12,15 +12,16 @@ use wardline_model::topic::BRIDGE_STATE;
 use wardline_service::Stop;
 
 use super::batch::Batch;
-use super::context::SiteContext;
 use super::counters::Counters;
-use super::limits::{POSITION_INTERVAL_MS, READ_RECORDS_MAX, READ_WAIT_MS, RETRY_PAUSE_MIN_MS};
 use super::patience::{Broken, patiently, pause};
 use super::position::{Input, Progress};
 use super::work::Work;
+use crate::limits::{POSITION_INTERVAL_MS, READ_RECORDS_MAX, READ_WAIT_MS, TRANSFORM_RETRY_MIN_MS};
+use crate::map::context::SiteContext;
 
 pub(super) struct Lane {
     pub(super) ctx: Arc<SiteContext>,
+    pub(super) one_commit: bool,
     pub(super) log: SharedLog,
     pub(super) counters: Arc<Counters>,
     pub(super) stop: Stop,
@@ -71,7 +72,7 @@ impl Lane {
                 Err(Broken::Failed(LogError::OffsetOutOfRange { .. })) => {}
                 Err(Broken::Failed(error)) if error.retriable() => {
                     self.show(&error.to_string());
-                    pause(&self.stop, RETRY_PAUSE_MIN_MS).await?;
+                    pause(&self.stop, TRANSFORM_RETRY_MIN_MS).await?;
                 }
                 other => return other,
             }
@@ -164,7 +165,7 @@ impl Lane {
             .into_iter()
             .map(|(topic, records)| (topic.to_owned(), records))
             .collect();
-        if self.ctx.one_commit {
+        if self.one_commit {
             outputs.push((BRIDGE_STATE.to_owned(), vec![position]));
             self.append_all(outputs).await?;
             standing.progress = batch.progress;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wardline_log::LogError;
 use wardline_service::Stop;
 
-use super::limits::{RETRY_PAUSE_MAX_MS, RETRY_PAUSE_MIN_MS};
+use crate::limits::{TRANSFORM_RETRY_MAX_MS, TRANSFORM_RETRY_MIN_MS};
 
 /// Why a call to the log gave nothing.
 pub(super) enum Broken {
@@ -28,7 +28,7 @@ pub(super) async fn patiently<T, F>(
 where
     F: Future<Output = Result<T, LogError>>,
 {
-    let mut pause_ms = RETRY_PAUSE_MIN_MS;
+    let mut pause_ms = TRANSFORM_RETRY_MIN_MS;
     loop {
         match call().await {
             Ok(value) => return Ok(value),
@@ -36,7 +36,7 @@ where
                 tracing::warn!(%error, "trying again");
                 show(&error.to_string());
                 pause(stop, pause_ms).await?;
-                pause_ms = (pause_ms * 2).min(RETRY_PAUSE_MAX_MS);
+                pause_ms = (pause_ms * 2).min(TRANSFORM_RETRY_MAX_MS);
             }
             Err(error) => return Err(error.into()),
         }

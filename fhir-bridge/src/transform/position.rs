@@ -12,7 +12,7 @@ use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, RETRY};
 
-use super::limits::{READ_RECORDS_MAX, READ_WAIT_MS};
+use crate::limits::{READ_RECORDS_MAX, READ_WAIT_MS};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Input {

@@ -7,22 +7,28 @@ use tokio::task::JoinSet;
 use wardline_log::SharedLog;
 use wardline_service::Stop;
 
-use super::context::SiteContext;
 use super::counters::Counters;
 use super::lane::Lane;
 use super::patience::{Broken, patiently};
 use super::position::{self, Input};
+use crate::map::SiteContext;
+
+/// What is transformed, and by what.
+#[derive(Clone)]
+pub struct Transform {
+    pub ctx: Arc<SiteContext>,
+    pub log: SharedLog,
+    pub counters: Arc<Counters>,
+    /// The log commits an `append_many` as a whole (the embedded engine). Then outputs and position move together;
+    /// otherwise outputs go first, and a crash between the two repeats them byte for byte.
+    pub one_commit: bool,
+}
 
 /// Transforms until `stop`, then returns with everything that was begun either durable or not begun.
 ///
 /// The topics must be there. Log errors that pass are waited out and shown in `counters`; others end the run.
-pub async fn run(
-    ctx: Arc<SiteContext>,
-    log: SharedLog,
-    counters: Arc<Counters>,
-    stop: Stop,
-) -> anyhow::Result<()> {
-    let Some(lanes) = lanes(&ctx, &log, &counters, &stop).await? else {
+pub async fn run(transform: Transform, stop: Stop) -> anyhow::Result<()> {
+    let Some(lanes) = lanes(&transform, &stop).await? else {
         return Ok(());
     };
     let mut tasks = JoinSet::new();
@@ -36,18 +42,13 @@ pub async fn run(
 }
 
 /// Every partition with where it was left; `None` when the program stops before the log answers.
-async fn lanes(
-    ctx: &Arc<SiteContext>,
-    log: &SharedLog,
-    counters: &Arc<Counters>,
-    stop: &Stop,
-) -> anyhow::Result<Option<Vec<Lane>>> {
+async fn lanes(of: &Transform, stop: &Stop) -> anyhow::Result<Option<Vec<Lane>>> {
     let mut lanes = Vec::new();
     for input in [Input::Frames, Input::Retry] {
-        let show = |problem: &str| counters.set_problem(input, 0, problem.to_owned());
+        let show = |problem: &str| of.counters.set_problem(input, 0, problem.to_owned());
         let found = patiently(stop, show, || async {
-            let stored = position::read_all(log).await?;
-            Ok((stored, log.offsets(input.topic()).await?))
+            let stored = position::read_all(&of.log).await?;
+            Ok((stored, of.log.offsets(input.topic()).await?))
         });
         let (stored, partitions) = match found.await {
             Ok(found) => found,
@@ -59,9 +60,10 @@ async fn lanes(
         };
         for range in partitions {
             lanes.push(Lane {
-                ctx: ctx.clone(),
-                log: log.clone(),
-                counters: counters.clone(),
+                ctx: of.ctx.clone(),
+                one_commit: of.one_commit,
+                log: of.log.clone(),
+                counters: of.counters.clone(),
                 stop: stop.clone(),
                 input,
                 partition: range.partition,

@@ -12,11 +12,11 @@ use wardline_model::record as names;
 use wardline_model::time::rfc3339;
 
 use super::batch::Batch;
-use super::context::SiteContext;
-use super::mapped::{Headers, Mapped, push};
 use super::position::{Input, Progress};
-use crate::sideline::{self, RETRIED, RetryError};
-use crate::transform::limits::{DETAIL_CHARS_MAX, KEY_BYTES_MAX, SIDELINE_RAW_BYTES_MAX};
+use crate::limits::{DETAIL_CHARS_MAX, KEY_BYTES_MAX, SIDELINE_RAW_BYTES_MAX};
+use crate::map::mapped::push;
+use crate::map::sideline::{self, RETRIED, RetryError};
+use crate::map::{self, Headers, Mapped, SiteContext};
 
 pub(super) struct Work {
     ctx: Arc<SiteContext>,
@@ -111,7 +111,7 @@ impl Work {
                 batch.progress.skip = u32::try_from(open.next).unwrap_or(u32::MAX);
                 return Some(open);
             }
-            let mapped = super::map(event, &open.frame.id(open.next), &self.ctx);
+            let mapped = map::map(event, &open.frame.id(open.next), &self.ctx);
             batch.take(mapped, open.time_ms);
             open.next += 1;
         }
@@ -141,16 +141,17 @@ impl Work {
     }
 
     fn retry(&self, record: &Record, batch: &mut Batch) {
-        let (id, event) = match sideline::event_of(record) {
-            Ok(found) => found,
-            Err(error) => return self.not_retried(record, &error, batch),
-        };
-        let mut mapped = super::map(&event, &id, &self.ctx);
+        let (id, event) =
+            match sideline::event_of(|name| record.header_str(name), record.value.as_ref()) {
+                Ok(found) => found,
+                Err(error) => return self.not_retried(record, &error, batch),
+            };
+        let mut mapped = map::map(&event, &id, &self.ctx);
         let times = tries(record).to_string();
         match &mut mapped {
             Mapped::Records(records) => {
                 for out in records {
-                    push(&mut out.record.headers, RETRIED, times.clone());
+                    push(&mut out.headers, RETRIED, times.clone());
                 }
             }
             Mapped::Sidelined(again) => push(&mut again.more, RETRIED, times),
@@ -217,7 +218,10 @@ fn raw_record(record: &Record, mut headers: Headers) -> Record {
     Record {
         key: record.key.clone().filter(|key| key.len() <= KEY_BYTES_MAX),
         value: Some(value),
-        headers,
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         time_ms: record.time_ms,
     }
 }

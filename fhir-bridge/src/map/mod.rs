@@ -1,0 +1,65 @@
+//! What an event means, as FHIR: pure.
+//!
+//! Kept true: the same event under the same mappings and key gives the same bytes, so that a repetition is an upsert; no
+//! bytes whatever keep what comes after them from being mapped (P8). Nothing here knows a log, a clock, a file or
+//! a task: `transform` reads events and writes what comes of them.
+
+pub mod context;
+pub mod fhir;
+pub mod hl7;
+pub mod json;
+pub mod mapped;
+pub mod mappings;
+pub mod sideline;
+pub mod site_key;
+
+use wardline_model::{Body, Event, EventId};
+
+pub use context::SiteContext;
+pub use mapped::{Headers, Mapped, OutRecord, Refusal};
+pub use mappings::{MappingError, MappingSet};
+pub use sideline::SidelineRecord;
+pub use site_key::SiteKey;
+
+use hl7::Arrival;
+use json::map::Message;
+use mapped::Outcome;
+
+/// What becomes of one event. Never panics, whatever the bytes are.
+pub fn map(event: &Event, id: &EventId, ctx: &SiteContext) -> Mapped {
+    let (outcome, label) = match &event.body {
+        Body::Ledger(_) => return Mapped::Filtered("ledger"),
+        Body::Hl7 { raw, understood } => {
+            let arrival = Arrival {
+                raw,
+                understood: *understood,
+                received_ms: event.stamp.wall_ms,
+            };
+            (hl7::map(&arrival, id, ctx), ctx.mappings.hl7.label())
+        }
+        // A will is the listener speaking of a connection; what it says of the device is its state's age.
+        Body::Mqtt { will: true, .. } => return Mapped::Filtered("will"),
+        Body::Mqtt { topic, payload, .. } => {
+            let Some((mapping, parts)) = json::map::find(&ctx.mappings.json, topic) else {
+                return Mapped::Filtered("no-mapping");
+            };
+            let message = Message {
+                topic,
+                payload,
+                received_ms: event.stamp.wall_ms,
+            };
+            (
+                json::map::map(&message, mapping, parts, id, ctx),
+                mapping.label(),
+            )
+        }
+    };
+    match outcome {
+        Ok(Outcome::Records(records)) => Mapped::Records(records),
+        Ok(Outcome::Filtered(reason)) => Mapped::Filtered(reason),
+        Err(why) => SidelineRecord::of_event(event, id, ctx.site.as_str(), label, why)
+            .map_or(Mapped::Filtered("ledger"), |record| {
+                Mapped::Sidelined(Box::new(record))
+            }),
+    }
+}

@@ -1,0 +1,17 @@
+//! Every test of the bridge that needs more than one file of it, as one program.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ingest_bridge;
+mod ingest_broker;
+mod ingest_coverage;
+mod ingest_listener;
+mod ingest_log;
+mod ingest_support;
+mod transform_faults;
+mod transform_golden;
+mod transform_hl7;
+mod transform_hl7_events;
+mod transform_json;
+mod transform_loop;
+mod transform_props;
+mod transform_support;

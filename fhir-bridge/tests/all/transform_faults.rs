@@ -1,0 +1,274 @@
+//! The loop on a log that fails: errors that pass are waited out, others end the run, and whatever happened, what was
+//! written twice is the same bytes and is counted once (R31, R34).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::transform_support::site_log::*;
+use crate::transform_support::*;
+use async_trait::async_trait;
+use wardline_log::{
+    LogError, Maintenance, PartitionOffsets, Position, Reader, Record, SharedLog, TopicInfo,
+    TopicSpec,
+};
+use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_ENCOUNTER, SIDELINE};
+
+type Appended = [(String, Vec<Record>)];
+/// By the number of the call and what it would write.
+type Decide = fn(u32, &Appended) -> Fault;
+
+/// Fails chosen calls of `append_many`, before or after they took effect.
+struct Faulty {
+    inner: SharedLog,
+    calls: AtomicU32,
+    fault: Decide,
+}
+
+enum Fault {
+    None,
+    /// Nothing was written; a retry helps.
+    Passing,
+    /// It was written, but nobody was told; a retry helps.
+    Uncertain,
+    /// Nothing was written, and the process would end here.
+    Crash,
+}
+
+#[async_trait]
+impl wardline_log::Log for Faulty {
+    async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
+        self.inner.create_topics(specs).await
+    }
+
+    async fn topics(&self) -> Result<Vec<TopicInfo>, LogError> {
+        self.inner.topics().await
+    }
+
+    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
+        self.inner.append(topic, records).await
+    }
+
+    async fn append_many(
+        &self,
+        batches: Vec<(String, Vec<Record>)>,
+    ) -> Result<Vec<Vec<Position>>, LogError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let unavailable = |uncertain| LogError::Unavailable {
+            doing: "append",
+            why: "test".to_owned(),
+            uncertain,
+        };
+        match (self.fault)(call, &batches) {
+            Fault::None => self.inner.append_many(batches).await,
+            Fault::Passing => Err(unavailable(false)),
+            Fault::Uncertain => {
+                self.inner.append_many(batches).await?;
+                Err(unavailable(true))
+            }
+            Fault::Crash => Err(LogError::Fatal {
+                doing: "append",
+                why: "test".to_owned(),
+            }),
+        }
+    }
+
+    async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        self.inner.offsets(topic).await
+    }
+
+    async fn reader(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+    ) -> Result<Box<dyn Reader>, LogError> {
+        self.inner.reader(topic, partition, from).await
+    }
+
+    async fn maintain(&self) -> Result<Maintenance, LogError> {
+        self.inner.maintain().await
+    }
+
+    async fn close(&self) -> Result<(), LogError> {
+        self.inner.close().await
+    }
+}
+
+fn faulty(inner: &SharedLog, fault: Decide) -> SharedLog {
+    Arc::new(Faulty {
+        inner: inner.clone(),
+        calls: AtomicU32::new(0),
+        fault,
+    })
+}
+
+async fn filled(dir: &std::path::Path) -> SharedLog {
+    let log = open(dir, 1).await;
+    for n in 0..5_u64 {
+        let events = vec![Adt::new("A01").event(), Adt::new("A01").no_evn().event()];
+        log.append(EDGE_FRAMES, vec![frame("gw-1", 2 * n + 1, events)])
+            .await
+            .unwrap();
+    }
+    log
+}
+
+/// By event id, the different records that stand in a topic.
+async fn distinct(log: &SharedLog, topic: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in all(log, topic).await {
+        let id = entry.record.header_str("event-id").unwrap().to_owned();
+        let text = format!("{:?}", entry.record);
+        found.entry(id).or_default().insert(text);
+    }
+    found
+}
+
+async fn same_bytes_only(log: &SharedLog) {
+    for topic in [FHIR_ENCOUNTER, SIDELINE] {
+        let found = distinct(log, topic).await;
+        assert_eq!(found.len(), 5, "{topic}");
+        assert!(found.values().all(|records| records.len() == 1), "{topic}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r34_errors_that_pass_are_waited_out_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = filled(dir.path()).await;
+    let log = faulty(&inner, |call, _| match call {
+        0..3 => Fault::Passing,
+        _ => Fault::None,
+    });
+    let running = start(&Arc::new(context()), &log);
+    let shown = running.until(|s| s.problem.is_some()).await;
+    assert_eq!(shown.counts.received, 0);
+    let status = running.until(|s| s.counts.received == 10).await;
+    assert_eq!(status.problem, None);
+    running.finish().await;
+    same_bytes_only(&inner).await;
+    assert_eq!(all(&inner, FHIR_ENCOUNTER).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r31_an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = filled(dir.path()).await;
+    let log = faulty(&inner, |call, _| match call {
+        0 | 2 => Fault::Uncertain,
+        _ => Fault::None,
+    });
+    let running = start_on(&Arc::new(context()), &log, false);
+    let status = running.until(|s| s.counts.received == 10).await;
+    running.finish().await;
+    same_bytes_only(&inner).await;
+    assert_eq!((status.counts.applied, status.counts.sidelined), (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r31_a_crash_between_outputs_and_position_counts_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = filled(dir.path()).await;
+    // Outputs go through, the position (written once the input is idle) never does.
+    let log = faulty(&inner, |_, batches| {
+        match batches.iter().any(|(topic, _)| topic == BRIDGE_STATE) {
+            true => Fault::Crash,
+            false => Fault::None,
+        }
+    });
+    let ctx = Arc::new(context());
+    for _ in 0..2 {
+        let running = start_on(&ctx, &log, false);
+        let ended = tokio::time::timeout(DEADLINE, running.task).await.unwrap();
+        let error = ended.unwrap().unwrap_err();
+        assert!(format!("{error:#}").contains("edge.frames/0"), "{error:#}");
+    }
+    assert!(all(&inner, BRIDGE_STATE).await.is_empty());
+    let running = start_on(&ctx, &inner, false);
+    let status = running.until(|s| s.counts.received == 10).await;
+    running.finish().await;
+    assert_eq!((status.records, status.counts.unaccounted()), (5, 0));
+    assert_eq!(all(&inner, FHIR_ENCOUNTER).await.len(), 15);
+    same_bytes_only(&inner).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r31_an_orderly_stop_leaves_nothing_to_repeat() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = filled(dir.path()).await;
+    let ctx = Arc::new(context());
+    for _ in 0..3 {
+        let running = start_on(&ctx, &log, false);
+        running.until(|s| s.counts.received == 10).await;
+        running.finish().await;
+        assert_eq!(all(&log, FHIR_ENCOUNTER).await.len(), 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r31_with_the_embedded_engine_outputs_and_position_are_one_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = filled(dir.path()).await;
+    let log = faulty(&inner, |_, batches| {
+        let has = |name: &str| batches.iter().any(|(topic, _)| topic == name);
+        match has(BRIDGE_STATE) && has(FHIR_ENCOUNTER) && has(SIDELINE) {
+            true => Fault::None,
+            false => Fault::Crash,
+        }
+    });
+    let running = start(&Arc::new(context()), &log);
+    running.until(|s| s.counts.received == 10).await;
+    running.finish().await;
+    assert_eq!(all(&inner, FHIR_ENCOUNTER).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r34_a_transform_that_waits_for_its_log_can_be_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = filled(dir.path()).await;
+    let log = faulty(&inner, |_, _| Fault::Passing);
+    let running = start(&Arc::new(context()), &log);
+    running.until(|s| s.problem.is_some()).await;
+    running.stop.stop();
+    let ended = tokio::time::timeout(Duration::from_secs(10), running.task).await;
+    assert!(ended.unwrap().unwrap().is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn r33_what_retention_took_is_counted_and_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = filled(dir.path()).await;
+    let ctx = Arc::new(context());
+    let running = start(&ctx, &log);
+    running.until(|s| s.counts.received == 10).await;
+    running.finish().await;
+    for n in 5..10_u64 {
+        log.append(
+            EDGE_FRAMES,
+            vec![frame("gw-1", 2 * n + 1, vec![Adt::new("A02").event()])],
+        )
+        .await
+        .unwrap();
+    }
+    let keep_nothing = TopicSpec {
+        name: EDGE_FRAMES.to_owned(),
+        partitions: 1,
+        cleanup: wardline_log::Cleanup::Delete {
+            retention_bytes: Some(1),
+            retention_ms: None,
+        },
+    };
+    log.create_topics(&[keep_nothing]).await.unwrap();
+    log.maintain().await.unwrap();
+    let start_offset = log.offsets(EDGE_FRAMES).await.unwrap()[0].start;
+    assert!(start_offset > 5, "retention kept everything");
+    let running = start(&ctx, &log);
+    let status = running
+        .until(|s| s.lost_records > 0 && s.lag_records == 0)
+        .await;
+    running.finish().await;
+    assert_eq!(status.lost_records, start_offset - 5);
+    assert_eq!(status.counts.received, 10 + (10 - start_offset));
+}
