@@ -5,39 +5,20 @@
 use std::io;
 use std::net::SocketAddr;
 
+use wardline_disk::DiskError;
 use wardline_service::exit::StoreProblem;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("store {place}: another process holds it; stop that one first")]
-    StoreLocked { place: String },
-    #[error(
-        "store {place}: format {found} belongs to a newer version (this program reads {known}); install that version again"
-    )]
-    StoreNewer {
-        place: String,
-        found: String,
-        known: u64,
-    },
-    /// Found damaged while it was opened. The caller sets the file aside and begins a new incarnation.
-    #[error(
-        "store {place}: damaged: {why}; the next start keeps it under another name and begins a new incarnation"
-    )]
-    StoreDamaged { place: String, why: String },
-    #[error("store {place}: cannot {doing}: {source}; check the disk's space and health")]
-    Store {
-        place: String,
-        doing: &'static str,
-        source: Box<redb::Error>,
-    },
+    /// The store's file: in use, of a newer version, damaged, or not to be read or written at the moment.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     #[error("store {place}: block {first} is damaged: {why}; it is set aside")]
     Block {
         place: String,
         first: u64,
         why: String,
     },
-    #[error("store {place}: closed after a failed write and not open again yet")]
-    StoreClosed { place: String },
     #[error("{what} {path}: {source}")]
     File {
         what: &'static str,
@@ -57,18 +38,10 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn store(place: &str, doing: &'static str, source: impl Into<redb::Error>) -> Self {
-        Error::Store {
-            place: place.to_owned(),
-            doing,
-            source: Box::new(source.into()),
-        }
-    }
-
     /// For `main`: a store that needs people is exit code 3, everything else 1.
     pub fn into_anyhow(self) -> anyhow::Error {
         match &self {
-            Error::StoreNewer { .. } | Error::StoreDamaged { .. } => {
+            Error::Disk(error) if error.is_damage() => {
                 anyhow::Error::new(StoreProblem(self.to_string()))
             }
             _ => anyhow::Error::new(self),

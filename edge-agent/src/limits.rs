@@ -16,19 +16,11 @@ pub const QUEUE_RAW_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const FREE_BLOCKS_MAX: usize = 1024;
 /// How long a receipt waits for a commit that takes its deletions along.
 pub const FREE_DELAY_MS: u64 = 500;
-/// After a commit failed: pause between attempts to open the store again.
-pub const REOPEN_PAUSE_MS: u64 = 250;
 /// QoS 2 packet identifiers that are not yet released, all clients together.
 pub const QOS2_IDS_MAX: u64 = 262_144;
-/// Kept free beside the store: freeing events needs a little room itself, also on a full disk.
-pub const RESERVE_BYTES: usize = 1024 * 1024;
-/// The file is compacted when it is larger than this and mostly empty.
-pub const COMPACT_FILE_BYTES_MIN: u64 = 16 * 1024 * 1024;
-/// The file is compacted when it is this many times what is held.
-pub const COMPACT_RATIO: u64 = 4;
 /// How often an idle committer looks around.
 pub const IDLE_TICK_MS: u64 = 10_000;
-/// How often it is looked whether the file should be compacted.
+/// How often it is looked whether the file should be made smaller.
 pub const HOUSEKEEPING_MS: u64 = 60_000;
 /// A page of the store's file, for the quota's arithmetic.
 pub const STORE_PAGE_BYTES: u64 = 4096;

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
+use wardline_disk::{DiskError, FileDisk};
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
 use wardline_service::{Running, Stop, stop_pair};
 
@@ -14,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::intake::mllp::{self, Mllp};
 use crate::intake::mqtt::Intake;
 use crate::status::{self, StatusSource};
-use crate::store::{FileDisk, Store, StoreConfig};
+use crate::store::{Store, StoreConfig};
 use crate::uplink::Uplink;
 use crate::uplink::url::UplinkUrl;
 use crate::{Config, Error};
@@ -55,7 +56,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
 async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store, Error> {
     let disk = FileDisk::new(config.store_path());
-    let place = config.store_path().display().to_string();
+    let path = config.store_path();
     let settings = StoreConfig {
         quota_bytes: config.quota_bytes,
         linger: config.linger,
@@ -63,7 +64,7 @@ async fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Store, Err
     // Opening after a crash reads the whole file: not on a thread that serves connections.
     tokio::task::spawn_blocking(move || Store::open(disk, settings, clock))
         .await
-        .unwrap_or(Err(Error::StoreClosed { place }))
+        .unwrap_or(Err(DiskError::Closed { path }.into()))
 }
 
 async fn assemble(

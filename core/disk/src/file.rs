@@ -45,6 +45,8 @@ pub struct RedbFile {
     slot: RwLock<Slot>,
     health: Mutex<Health>,
     last_shrink: Mutex<LastShrink>,
+    /// Why the last opening failed: the answer until the next one is tried.
+    last_error: Mutex<Option<DiskError>>,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl RedbFile {
             slot: RwLock::new(Slot::Failed(0)),
             health: Mutex::new(Health::NEW),
             last_shrink: Mutex::new(LastShrink::default()),
+            last_error: Mutex::new(None),
         }
     }
 
@@ -105,11 +108,13 @@ impl RedbFile {
             };
         };
         if let Some(wait) = self.health().open_in(Instant::now()) {
-            return Err(self.error("open it again", Verdict::Io(later(wait))));
+            let paused = || self.error("open it again", Verdict::Io(later(wait)));
+            return Err(self.last_error().clone().unwrap_or_else(paused));
         }
         let begun = Instant::now();
         let opened = self.open_now(check);
         self.health().opened(begun.elapsed(), Instant::now());
+        *self.last_error() = opened.as_ref().err().cloned();
         let (database, found) = opened?;
         *slot = Slot::Open {
             database,
@@ -354,10 +359,12 @@ impl RedbFile {
             return;
         }
         self.fail(&mut slot);
-        if self.health().failed(failure, Instant::now())
-            && let Err(error) = self.disk.lend_reserve()
-        {
-            tracing::error!(%error, file = %self.path().display(), "the reserve cannot be given to the disk");
+        let lend = self.health().failed(failure, Instant::now());
+        if lend {
+            tracing::error!(file = %self.path().display(), "the disk is full: nothing is added until there is room");
+            if let Err(error) = self.disk.lend_reserve() {
+                tracing::error!(%error, "the reserve cannot be given to the disk");
+            }
         }
     }
 
@@ -376,9 +383,15 @@ impl RedbFile {
     /// `true`: the reserve is there.
     fn keep_reserve(&self) -> bool {
         let kept = self.disk.keep_reserve(RESERVE_BYTES);
+        let was_full = self.is_full();
         self.health().reserve(kept.is_ok(), Instant::now());
-        if let Err(error) = &kept {
-            tracing::error!(%error, file = %self.path().display(), "the disk is full: nothing is added until there is room");
+        let file = self.path().display();
+        match &kept {
+            Ok(()) if was_full => tracing::warn!(%file, "there is room on the disk again"),
+            Err(error) if !was_full => {
+                tracing::error!(%error, %file, "the disk is full: nothing is added until there is room");
+            }
+            _ => {}
         }
         kept.is_ok()
     }
@@ -393,6 +406,12 @@ impl RedbFile {
 
     fn last_shrink(&self) -> MutexGuard<'_, LastShrink> {
         self.last_shrink
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last_error(&self) -> MutexGuard<'_, Option<DiskError>> {
+        self.last_error
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

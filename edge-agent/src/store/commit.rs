@@ -8,8 +8,8 @@ use std::sync::Arc;
 use redb::{Database, Durability, ReadableTable, Table};
 use wardline_model::{Event, RangeSet};
 
-use super::format::{self, STORE_VERSION};
-use super::tables::{BLOCKS, Books, DAMAGED, META, QOS2, VERSION};
+use super::format;
+use super::tables::{BLOCKS, Books, DAMAGED, META, QOS2};
 use crate::buffer::pack::{Packed, Packer, cost};
 use crate::limits::FREE_BLOCKS_MAX;
 
@@ -30,6 +30,8 @@ pub(super) struct Done {
     /// Lowest number held; `next_seq` when nothing is.
     pub oldest: u64,
     pub qos2_ids: u64,
+    pub added_bytes: u64,
+    pub freed_bytes: u64,
     /// The receipt frees more than one commit takes.
     pub more_to_free: bool,
 }
@@ -73,14 +75,18 @@ pub(super) fn write(
     let (blocks, next_seq) = packer.finish();
     books.next_seq = next_seq;
     books.last_event_ms = last_event_ms.or(books.last_event_ms);
-    let (oldest, more_to_free, qos2_ids);
+    let (oldest, more_to_free, qos2_ids, added_bytes, freed_bytes);
     {
         let mut table = txn.open_table(BLOCKS)?;
+        let before = books.bytes;
         insert(&mut table, &blocks, &mut books)?;
+        let filled = books.bytes;
+        added_bytes = filled.saturating_sub(before);
         more_to_free = match covered {
             Some(covered) => free(&mut table, covered, &mut books)?,
             None => false,
         };
+        freed_bytes = filled.saturating_sub(books.bytes);
         if !set_aside.is_empty() {
             move_aside(
                 &mut table,
@@ -99,7 +105,6 @@ pub(super) fn write(
         }
         qos2_ids = qos2.len()?;
         let mut meta = txn.open_table(META)?;
-        meta.insert(VERSION, STORE_VERSION)?;
         books.write(&mut meta)?;
     }
     txn.commit()?;
@@ -107,6 +112,8 @@ pub(super) fn write(
         books,
         oldest,
         qos2_ids,
+        added_bytes,
+        freed_bytes,
         more_to_free,
     })
 }

@@ -1,6 +1,6 @@
 //! The one thread that writes. It takes what is due, decides what there is room for, commits, and only then answers.
 //!
-//! A commit that failed leaves everybody who waited refused, and the database closed: the library answers nothing
+//! A commit that failed leaves everybody who waited refused, and the file closed: the library answers nothing
 //! more after an I/O error. It is opened again before the next commit, and the books are read again from disk,
 //! because a commit that was reported as failed may have reached it.
 
@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use wardline_model::ledger::{IncarnationReason, LedgerRecord};
+use wardline_disk::DiskError;
+use wardline_disk::limits::REOPEN_PAUSE_MS_MIN;
+use wardline_model::ledger::LedgerRecord;
 use wardline_model::{Body, Class, Event, RangeSet};
 
 use super::commit::{self, Done, Writes};
@@ -18,10 +20,7 @@ use super::{Held, Refusal, Shared, open};
 use crate::buffer::gate::Gate;
 use crate::buffer::pack::cost;
 use crate::clock::Clock;
-use crate::limits::{
-    COMPACT_FILE_BYTES_MIN, COMPACT_RATIO, FREE_DELAY_MS, HOUSEKEEPING_MS, IDLE_TICK_MS,
-    QOS2_IDS_MAX, REOPEN_PAUSE_MS,
-};
+use crate::limits::{FREE_DELAY_MS, HOUSEKEEPING_MS, IDLE_TICK_MS, QOS2_IDS_MAX};
 
 pub(super) struct Committer {
     pub shared: Arc<Shared>,
@@ -34,8 +33,6 @@ pub(super) struct Committer {
     pub retry_at: Option<Instant>,
     /// The file contradicts itself: it is set aside as soon as the disk lets us.
     pub damaged: Option<String>,
-    /// The reserve was given to the store: nothing is taken in until it is back.
-    pub reserve_lent: bool,
     /// When housekeeping was last done.
     pub housekept: Instant,
 }
@@ -67,7 +64,7 @@ impl Committer {
             }
         }
         self.last_words();
-        self.shared.close_database();
+        self.shared.file.close();
     }
 
     /// Refusals that intake decided without asking us (too large) belong into the same books.
@@ -81,8 +78,8 @@ impl Committer {
 
     /// How long to wait for something to do.
     fn patience(&self) -> Duration {
-        Duration::from_millis(if !self.shared.is_open() {
-            REOPEN_PAUSE_MS
+        Duration::from_millis(if !self.shared.file.is_open() {
+            REOPEN_PAUSE_MS_MIN
         } else if self.has_to_tell() {
             FREE_DELAY_MS
         } else {
@@ -102,7 +99,7 @@ impl Committer {
             if let Some(covered) = taken.receipt {
                 self.shared
                     .queue
-                    .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
+                    .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
             }
             return;
         }
@@ -112,8 +109,8 @@ impl Committer {
             .receipt
             .filter(|covered| covered.incarnation == incarnation);
         let mut waiting = Waiting::default();
-        let commands = self.without_reserve(taken.commands, taken.receipt.is_some());
-        let record = match self.reserve_lent {
+        let commands = self.admitted(taken.commands, taken.receipt.is_some());
+        let record = match self.shared.file.is_full() {
             true => None,
             false => self.gate.take_record(self.books.bytes),
         };
@@ -153,22 +150,18 @@ impl Committer {
         }
     }
 
-    /// Without the reserve only freeing goes on: what is taken in now would fill the room that freeing needs. It is
-    /// not taken back in the round that frees, because that round may need it.
-    fn without_reserve(&mut self, commands: Vec<Command>, freeing: bool) -> Vec<Command> {
-        if !self.reserve_lent {
+    /// On a full disk only freeing goes on, until the reserve is back or freeing made room: what is taken in before would
+    /// fill the room that freeing needs. The reserve is not taken back in a round that frees, because that round may need it.
+    fn admitted(&mut self, commands: Vec<Command>, freeing: bool) -> Vec<Command> {
+        let file = &self.shared.file;
+        let raw_len = |command: &Command| match command {
+            Command::Append(append) => append.raw_len as u64,
+            _ => 0,
+        };
+        let bytes = commands.iter().map(raw_len).sum();
+        let admitted = !(freeing && file.is_full()) && file.admit(bytes).is_ok();
+        if admitted || bytes == 0 {
             return commands;
-        }
-        if !freeing {
-            match self.shared.disk.keep_reserve() {
-                Ok(()) => {
-                    self.reserve_lent = false;
-                    return commands;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the disk is full: events are refused until there is room");
-                }
-            }
         }
         let (appends, others) = commands
             .into_iter()
@@ -178,16 +171,17 @@ impl Committer {
     }
 
     fn adopt(&mut self, done: Done) {
+        self.shared.file.moved(done.added_bytes, done.freed_bytes);
         self.books = done.books;
         self.oldest = done.oldest;
         self.qos2_ids = done.qos2_ids;
     }
 
-    fn commit(&self, writes: Writes, covered: Option<&RangeSet>) -> Result<Done, crate::Error> {
+    fn commit(&self, writes: Writes, covered: Option<&RangeSet>) -> Result<Done, DiskError> {
         let mut books = self.books.clone();
         books.refused = self.gate.total();
         books.untold = self.gate.pending();
-        self.shared.with_database("commit to it", |database| {
+        self.shared.file.with("commit to it", |database| {
             commit::write(database, writes, books, covered)
         })
     }
@@ -268,14 +262,11 @@ impl Committer {
         }
     }
 
-    fn fail(&mut self, error: &crate::Error, waiting: Waiting, covered: Option<Covered>) {
+    fn fail(&mut self, error: &DiskError, waiting: Waiting, covered: Option<Covered>) {
         tracing::error!(%error, waiting = waiting.appends.len(), "commit failed: what waited is refused, the store is opened again");
-        if let crate::Error::StoreDamaged { why, .. } = error {
-            self.damaged = Some(why.clone());
+        if let DiskError::Damaged { what, .. } = error {
+            self.damaged = Some(what.clone());
         }
-        self.shared.close_database();
-        self.shared.disk.lend_reserve();
-        self.reserve_lent = true;
         let now_ms = self.clock.stamp().wall_ms;
         self.gate
             .refuse(waiting.appends.iter().map(|(_, count)| count).sum(), now_ms);
@@ -291,7 +282,7 @@ impl Committer {
         if let Some(covered) = covered {
             self.shared
                 .queue
-                .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS));
+                .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
         }
     }
 
@@ -326,13 +317,12 @@ impl Committer {
         };
         if let Some(why) = commands.iter().find_map(ours) {
             self.damaged = Some(why);
-            self.shared.close_database();
         }
     }
 
     /// Opens the store again if the last commit closed it; not more often than the pause allows.
     fn make_ready(&mut self) -> Result<(), Refusal> {
-        if self.shared.is_open() {
+        if self.shared.file.is_open() && self.damaged.is_none() {
             return Ok(());
         }
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
@@ -346,7 +336,7 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "the store cannot be opened again yet: everything is refused");
-                self.retry_at = Some(Instant::now() + Duration::from_millis(REOPEN_PAUSE_MS));
+                self.retry_at = Some(Instant::now() + Duration::from_millis(REOPEN_PAUSE_MS_MIN));
                 Err(Refusal::Failed)
             }
         }
@@ -354,31 +344,28 @@ impl Committer {
 
     /// The same life if the file can be read, a new one if it contradicts itself.
     fn open_again(&mut self) -> Result<(), crate::Error> {
-        let disk = self.shared.disk.as_ref();
-        if let Some(why) = self.damaged.take() {
-            open::set_aside(disk, &why)?;
-        }
-        let (opened, oldest) = match open::reopen(disk, self.books.incarnation) {
-            Ok(Some(same)) => same,
-            Ok(None) => {
-                let reason = IncarnationReason::DamagedStore;
-                let opened = open::begin(disk, self.clock.stamp(), reason)?;
-                let oldest = opened.oldest(&disk.describe())?;
-                (opened, oldest)
-            }
-            Err(error) => {
-                if let crate::Error::StoreDamaged { why, .. } = &error {
-                    self.damaged = Some(why.clone());
-                }
-                return Err(error);
-            }
+        let file = &self.shared.file;
+        let publish = |found: &open::Found| {
+            self.shared.held.send_modify(|held| {
+                held.incarnation = found.books.incarnation;
+                held.oldest = found.oldest;
+                held.next_seq = found.books.next_seq;
+            });
         };
-        self.books = opened.books;
-        self.oldest = oldest;
-        self.qos2_ids = opened.qos2_ids;
-        // Before anybody can read: what is read belongs to the incarnation that is published.
+        let opening = open::Opening {
+            known: Some(&self.books),
+            stamp: self.clock.stamp(),
+            publish: &publish,
+        };
+        let found = match &self.damaged {
+            Some(why) => open::replace(file, why, &opening)?,
+            None => open::open(file, &opening)?,
+        };
+        self.damaged = None;
+        self.books = found.books;
+        self.oldest = found.oldest;
+        self.qos2_ids = found.qos2_ids;
         self.publish();
-        self.shared.put_database(opened.database);
         Ok(())
     }
 
@@ -405,20 +392,14 @@ impl Committer {
     /// Gives the disk back what a drained backlog left behind.
     fn housekeep(&mut self) {
         self.housekept = Instant::now();
-        let file = self.shared.disk.used_bytes();
-        let mostly_empty = file > COMPACT_FILE_BYTES_MIN && file / COMPACT_RATIO > self.books.bytes;
-        if !mostly_empty || !self.shared.is_open() {
+        if !self.shared.file.is_open() {
             return;
         }
-        match self.shared.compact() {
-            Ok(()) => tracing::info!(
-                before = file,
-                after = self.shared.disk.used_bytes(),
-                "the store was compacted"
-            ),
+        match self.shared.file.shrink(self.books.bytes) {
+            Ok(None) => {}
+            Ok(Some(shrunk)) => tracing::info!(?shrunk, "the store was made smaller"),
             Err(error) => {
-                tracing::warn!(%error, "the store could not be compacted: it is opened again");
-                self.shared.close_database();
+                tracing::warn!(%error, "the store could not be made smaller: it is opened again");
             }
         }
     }
@@ -427,7 +408,7 @@ impl Committer {
     fn last_words(&mut self) {
         let told =
             self.books.untold == self.gate.pending() && self.books.refused == self.gate.total();
-        if told || !self.shared.is_open() {
+        if told || !self.shared.file.is_open() {
             return;
         }
         let mut waiting = Waiting::default();

@@ -5,7 +5,6 @@
 
 mod commit;
 mod committer;
-mod disk;
 pub mod format;
 mod open;
 mod queue;
@@ -19,13 +18,13 @@ use std::time::{Duration, Instant};
 
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::{oneshot, watch};
+use wardline_disk::{Disk, DiskError, RedbFile};
 use wardline_model::{Event, Incarnation, RangeSet, block};
 
 use crate::Error;
 use crate::buffer::gate::Gate;
 use crate::clock::Clock;
 use committer::Committer;
-pub use disk::{Disk, FileDisk, builder};
 use queue::{Append, Command, Queue};
 pub use read::Run;
 use shared::Shared;
@@ -90,17 +89,21 @@ impl Store {
         config: StoreConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let opened = open::open(&disk, clock.stamp())?;
-        let place = disk.describe();
+        let file = RedbFile::new(disk, open::KIND);
+        let opening = open::Opening {
+            known: None,
+            stamp: clock.stamp(),
+            publish: &|_| {},
+        };
+        let opened = open::open(&file, &opening)?;
         let gate = Gate::new(
             config.quota_bytes,
             opened.books.refused,
             opened.books.untold,
         );
-        let oldest = opened.oldest(&place)?;
         let held = Held {
             incarnation: opened.books.incarnation,
-            oldest,
+            oldest: opened.oldest,
             next_seq: opened.books.next_seq,
             events: opened.books.events,
             bytes: opened.books.bytes,
@@ -108,25 +111,15 @@ impl Store {
             full: false,
             last_event_ms: opened.books.last_event_ms,
         };
-        let shared = Arc::new(Shared::new(
-            Box::new(disk),
-            opened.database,
-            held,
-            Queue::new(config.linger),
-        ));
-        let reserve = shared.disk.keep_reserve();
-        if let Err(error) = &reserve {
-            tracing::error!(%error, store = %place, "the disk is full: events are refused until there is room");
-        }
+        let shared = Arc::new(Shared::new(file, held, Queue::new(config.linger)));
         let committer = Committer {
             shared: Arc::clone(&shared),
             clock,
             books: opened.books,
             gate,
-            oldest,
+            oldest: opened.oldest,
             qos2_ids: opened.qos2_ids,
             retry_at: None,
-            reserve_lent: reserve.is_err(),
             damaged: None,
             housekept: Instant::now(),
         };
@@ -135,7 +128,7 @@ impl Store {
             .spawn(move || committer.run())
             .map_err(|source| Error::File {
                 what: "cannot start the committer thread for",
-                path: place,
+                path: shared.file.path().display().to_string(),
                 source,
             })?;
         let owner = Owner {
@@ -220,10 +213,11 @@ impl Store {
     pub fn read(&self, from: u64, to: u64) -> Result<Option<Run>, Error> {
         let found = self
             .shared
-            .with_database("read it", |database| read::run(database, from, to))
+            .file
+            .with("read it", |database| read::run(database, from, to))
             .inspect_err(|error| {
-                if let Error::StoreDamaged { why, .. } = error {
-                    let (incarnation, why) = (self.held().incarnation, why.clone());
+                if let DiskError::Damaged { what, .. } = error {
+                    let (incarnation, why) = (self.held().incarnation, what.clone());
                     // If the queue is closed the damage is found again after the restart.
                     self.shared
                         .queue
@@ -238,7 +232,7 @@ impl Store {
                 // If the queue is closed the block is found again after the restart.
                 self.shared.queue.push(Command::SetAside { first }).ok();
                 Err(Error::Block {
-                    place: self.shared.disk.describe(),
+                    place: self.shared.file.path().display().to_string(),
                     first,
                     why: why.to_owned(),
                 })
@@ -248,8 +242,8 @@ impl Store {
 
     /// QoS 2 identifiers of a client that are stored and not released. Blocks.
     pub fn unreleased(&self, client: &str) -> Result<Vec<u16>, Error> {
-        self.shared
-            .with_database("read it", |database| read::unreleased(database, client))
+        let read = |database: &_| read::unreleased(database, client);
+        Ok(self.shared.file.with("read it", read)?)
     }
 
     /// Commits what waits and closes the database. Blocks; a second call does nothing.
@@ -270,7 +264,7 @@ impl Store {
 
     /// For tests and tools: how many events and bytes the blocks really hold, by reading all of them.
     pub fn audit(&self) -> Result<(u64, u64), Error> {
-        self.shared.with_database("read it", |database| {
+        let audited = self.shared.file.with("read it", |database| {
             let txn = database.begin_read()?;
             let table = txn.open_table(tables::BLOCKS)?;
             let (mut events, mut bytes) = (0, 0);
@@ -280,6 +274,7 @@ impl Store {
                 bytes += crate::buffer::pack::cost(value.value().len());
             }
             Ok((events, bytes))
-        })
+        });
+        Ok(audited?)
     }
 }

@@ -12,7 +12,6 @@ pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("me
 /// Blocks that could not be read: kept for people, never sent.
 pub(super) const DAMAGED: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("damaged");
 
-pub(super) const VERSION: &str = "version";
 const INCARNATION: &str = "incarnation";
 const NEXT_SEQ: &str = "next_seq";
 const EVENTS: &str = "events";

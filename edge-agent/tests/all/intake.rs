@@ -463,7 +463,7 @@ async fn s8_two_agents_do_not_share_a_data_folder() {
     let (running, ..) = agent(dir.path(), &[]).await;
     let error = start(settings(dir.path(), &[])).await.err().unwrap();
     assert!(
-        error.to_string().contains("another process holds it"),
+        error.to_string().contains("is in use by another process"),
         "{error:#}"
     );
     assert!(

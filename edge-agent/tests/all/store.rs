@@ -5,11 +5,12 @@ use std::time::Duration;
 use crate::common::{self, all, append, clock, config, event, numbers, open, set, texts, until};
 use redb::{Database, ReadableTable, TableDefinition};
 use wardline_agent::Error;
-use wardline_agent::store::{FileDisk, Refusal, Store, StoreConfig};
+use wardline_agent::store::{Refusal, Store, StoreConfig};
+use wardline_disk::{Disk, DiskError, FileDisk};
 use wardline_model::ledger::IncarnationReason;
 use wardline_model::{Body, LedgerRecord};
 
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+const FILE: TableDefinition<'_, &str, u64> = TableDefinition::new("file");
 
 #[test]
 fn s1_a_new_store_begins_with_its_incarnation() {
@@ -211,7 +212,10 @@ fn s8_damage_anywhere_in_the_file_never_panics_and_never_invents_events() {
         let store = match Store::open(FileDisk::new(&path), config(), clock()) {
             Ok(store) => store,
             Err(error) => {
-                assert!(matches!(error, Error::StoreNewer { .. }), "{error}");
+                assert!(
+                    matches!(error, Error::Disk(DiskError::Newer { .. })),
+                    "{error}"
+                );
                 continue;
             }
         };
@@ -283,14 +287,20 @@ fn s8_a_store_of_a_newer_version_is_left_alone() {
     open(&path).close();
     let db = Database::open(&path).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.open_table(META).unwrap().insert("version", 2).unwrap();
+    txn.open_table(FILE)
+        .unwrap()
+        .insert("agent store", 2)
+        .unwrap();
     txn.commit().unwrap();
     drop(db);
     let before = std::fs::read(&path).unwrap().len();
     let error = Store::open(FileDisk::new(&path), config(), clock())
         .err()
         .unwrap();
-    assert!(matches!(error, Error::StoreNewer { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Disk(DiskError::Newer { .. })),
+        "{error}"
+    );
     assert!(error.to_string().contains("belongs to a newer version"));
     let error = error.into_anyhow();
     assert_eq!(wardline_service::exit::of_error(&error).code(), 3);
@@ -312,7 +322,10 @@ fn s8_a_store_that_is_held_is_never_set_aside() {
     let error = Store::open(FileDisk::new(&path), config(), clock())
         .err()
         .unwrap();
-    assert!(matches!(error, Error::StoreLocked { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Disk(DiskError::Locked { .. })),
+        "{error}"
+    );
     assert!(
         !dir.path().read_dir().unwrap().any(|e| e
             .unwrap()
@@ -370,8 +383,7 @@ fn p7_at_the_quota_events_are_refused_counted_and_told_once_there_is_room() {
     let held = store.held();
     assert!(held.full && held.refused == 2 && held.bytes <= 2 << 20);
     // The quota is about the disk, not only about our sums.
-    let on_disk = FileDisk::new(&path);
-    let file = wardline_agent::store::Disk::used_bytes(&on_disk);
+    let file = FileDisk::new(&path).used_bytes();
     assert!(
         file <= (2 << 20) + (2 << 20) / 4 + (1 << 20),
         "{file} bytes on disk"

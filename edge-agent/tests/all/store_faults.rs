@@ -1,28 +1,31 @@
 //! Promise P1 on a disk that fails on purpose: no answer before the sync, none after a failed one, nothing lost.
 
-use std::sync::atomic::Ordering;
+use std::io::ErrorKind;
 
-use crate::common::faulty::Faults;
 use crate::common::{self, append, clock, config, event, numbers, set, texts, until};
 use tokio::sync::oneshot::error::TryRecvError;
 use wardline_agent::store::{Refusal, Store};
+use wardline_disk::limits::RESERVE_BYTES;
+use wardline_disk::sim::{Cut, Op, SimDisk};
 
-fn open(faults: &std::sync::Arc<Faults>) -> Store {
-    Store::open(faults.disk(), config(), clock()).unwrap()
+fn open(disk: &SimDisk) -> Store {
+    Store::open(disk.clone(), config(), clock()).unwrap()
+}
+
+fn fail_syncs(disk: &SimDisk) {
+    disk.fail(Op::Sync, 0, u64::MAX, ErrorKind::Other);
 }
 
 #[test]
 fn p1_no_answer_before_the_sync_has_returned() {
-    let faults = Faults::new();
-    let store = open(&faults);
-    faults.hold_syncs(true);
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    disk.hold_syncs(true);
     let mut answer = store.append(vec![event("a")], Vec::new());
-    until("the commit is syncing", || {
-        faults.waiting.load(Ordering::SeqCst) > 0
-    });
+    until("the commit is syncing", || disk.held_syncs() > 0);
     assert_eq!(answer.try_recv(), Err(TryRecvError::Empty));
     let release = store.release("c".into(), vec![1]);
-    faults.hold_syncs(false);
+    disk.hold_syncs(false);
     assert_eq!(answer.blocking_recv(), Ok(Ok(())));
     assert!(release.blocking_recv().unwrap());
     store.close();
@@ -30,23 +33,24 @@ fn p1_no_answer_before_the_sync_has_returned() {
 
 #[test]
 fn p1_no_answer_after_a_failed_sync_and_nothing_acked_is_lost() {
-    let faults = Faults::new();
-    let store = open(&faults);
+    let disk = SimDisk::new();
+    let store = open(&disk);
     append(&store, &["kept"]).unwrap();
     let before = store.held().next_seq;
-    faults.fail_sync.store(true, Ordering::SeqCst);
+    fail_syncs(&disk);
     assert_eq!(append(&store, &["refused"]), Err(Refusal::Failed));
     assert_eq!(
         store.release("c".into(), vec![1]).blocking_recv(),
         Ok(false)
     );
     assert!(store.held().refused >= 1);
-    faults.fail_sync.store(false, Ordering::SeqCst);
+    disk.heal();
     until("taken again", || append(&store, &["again"]).is_ok());
     assert!(store.held().next_seq > before);
-    faults.power_cut();
+    disk.power_off_after(0);
     store.close();
-    let texts = texts(&open(&faults));
+    disk.power_on(Cut::Lost);
+    let texts = texts(&open(&disk));
     assert!(
         texts.contains(&"kept".to_owned()) && texts.contains(&"again".to_owned()),
         "{texts:?}"
@@ -56,24 +60,21 @@ fn p1_no_answer_after_a_failed_sync_and_nothing_acked_is_lost() {
 #[test]
 fn p1_after_a_power_cut_everything_answered_is_there() {
     for round in 1..8 {
-        let faults = Faults::new();
-        let store = open(&faults);
+        let disk = SimDisk::new();
+        let store = open(&disk);
         for n in 0..round * 3 {
             append(&store, &[&format!("e{n}")]).unwrap();
         }
         // One more is written and not synced when the power goes.
-        faults.hold_syncs(true);
+        disk.hold_syncs(true);
         let lost = store.append(vec![event("unanswered")], Vec::new());
-        until("the commit is syncing", || {
-            faults.waiting.load(Ordering::SeqCst) > 0
-        });
-        faults.fail_sync.store(true, Ordering::SeqCst);
-        faults.hold_syncs(false);
+        until("the commit is syncing", || disk.held_syncs() > 0);
+        disk.power_off_after(0);
+        disk.hold_syncs(false);
         assert_eq!(lost.blocking_recv(), Ok(Err(Refusal::Failed)));
         store.close();
-        faults.fail_sync.store(false, Ordering::SeqCst);
-        faults.power_cut();
-        let store = open(&faults);
+        disk.power_on(Cut::Lost);
+        let store = open(&disk);
         let held = numbers(&store);
         assert!(held.len() as u64 > round * 3, "{held:?}");
         assert_eq!(held, (1..=held.len() as u64).collect::<Vec<_>>());
@@ -100,10 +101,10 @@ fn fill(store: &Store, count: u64) -> u64 {
 #[test]
 fn s7_a_full_disk_refuses_keeps_frees_and_works_again() {
     for count in [1, 2, 7, 40] {
-        let faults = Faults::new();
-        let store = open(&faults);
-        let room = faults.pages() * 4096 + common::faulty::RESERVE + 300_000;
-        faults.space.store(room, Ordering::SeqCst);
+        let disk = SimDisk::new();
+        let store = open(&disk);
+        let room = disk.file_bytes() + RESERVE_BYTES as u64 + 300_000;
+        disk.set_space(room);
         let acked = fill(&store, count);
         assert!(acked > 0);
         until("readable again", || store.read(1, 1).is_ok());
@@ -115,7 +116,7 @@ fn s7_a_full_disk_refuses_keeps_frees_and_works_again() {
             store.held().events == 0
         });
         // The file does not give its room back, so somebody else has to make some.
-        faults.space.store(room + 300_000, Ordering::SeqCst);
+        disk.set_space(room + 300_000);
         until("taken again", || append(&store, &["again"]).is_ok());
         assert!(store.held().next_seq > next);
         store.close();
@@ -124,13 +125,13 @@ fn s7_a_full_disk_refuses_keeps_frees_and_works_again() {
 
 #[test]
 fn s3_after_a_failed_commit_numbers_are_read_again_from_disk() {
-    let faults = Faults::new();
-    let store = open(&faults);
+    let disk = SimDisk::new();
+    let store = open(&disk);
     for n in 0..5 {
         append(&store, &[&format!("a{n}")]).unwrap();
-        faults.fail_sync.store(true, Ordering::SeqCst);
+        fail_syncs(&disk);
         assert_eq!(append(&store, &[&format!("b{n}")]), Err(Refusal::Failed));
-        faults.fail_sync.store(false, Ordering::SeqCst);
+        disk.heal();
         until("open again", || append(&store, &["probe"]).is_ok());
     }
     let held = numbers(&store);
@@ -148,14 +149,14 @@ fn s3_after_a_failed_commit_numbers_are_read_again_from_disk() {
 
 #[test]
 fn s8_a_store_that_is_damaged_while_it_is_open_is_set_aside_and_taken_anew() {
-    let faults = Faults::new();
-    let store = open(&faults);
+    let disk = SimDisk::new();
+    let store = open(&disk);
     append(&store, &["lost"]).unwrap();
     let before = store.held();
-    faults.scramble.store(true, Ordering::SeqCst);
-    faults.fail_sync.store(true, Ordering::SeqCst);
+    disk.scramble(0);
+    fail_syncs(&disk);
     assert!(append(&store, &["refused"]).is_err());
-    faults.fail_sync.store(false, Ordering::SeqCst);
+    disk.heal();
     // Receipts for the old life are about other events, even when they arrive now.
     store.free(before.incarnation, set(&[(1, 2)]));
     until("taken again", || append(&store, &["again"]).is_ok());
@@ -167,5 +168,24 @@ fn s8_a_store_that_is_damaged_while_it_is_open_is_set_aside_and_taken_anew() {
     store.free(before.incarnation, set(&[(1, 3)]));
     append(&store, &["last"]).unwrap();
     assert_eq!(store.held().oldest, 1);
+    store.close();
+}
+
+#[test]
+fn p12_a_disk_that_lost_what_it_said_was_synced_ends_the_incarnation() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    append(&store, &["synced"]).unwrap();
+    disk.ignore_syncs(true);
+    append(&store, &["acknowledged and lost"]).unwrap();
+    let before = store.held();
+    disk.power_off_after(0);
+    assert_eq!(append(&store, &["refused"]), Err(Refusal::Failed));
+    disk.ignore_syncs(false);
+    disk.power_on(Cut::Lost);
+    until("taken again", || append(&store, &["again"]).is_ok());
+    // The numbers of what was lost are not given again: they may be at the site already.
+    assert_ne!(store.held().incarnation, before.incarnation);
+    assert!(texts(&store).contains(&"again".to_owned()));
     store.close();
 }

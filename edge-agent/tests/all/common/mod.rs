@@ -1,7 +1,6 @@
 //! What the tests share: events, stores, a clock, and waiting for a condition with a deadline.
 
 pub(crate) mod bridge;
-pub(crate) mod faulty;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wardline_agent::clock::{Clock, SystemClock};
-use wardline_agent::store::{FileDisk, Run, Store, StoreConfig};
+use wardline_agent::store::{Run, Store, StoreConfig};
+use wardline_disk::FileDisk;
 use wardline_model::{Body, Class, Event, RangeSet, Stamp, block};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
