@@ -78,7 +78,7 @@ fn visits(from: u64, n: u64) -> Vec<Said> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r1_topics_of_two_sites_are_copied_with_origin_order_and_bytes_kept() {
+async fn rp1_topics_of_two_sites_are_copied_with_origin_order_and_bytes_kept() {
     let (a, b, centre) = (LogDir::site().await, LogDir::site().await, LogDir::bare());
     let data = tempfile::tempdir().unwrap();
     a.say(&story()).await;
@@ -123,7 +123,7 @@ async fn r1_topics_of_two_sites_are_copied_with_origin_order_and_bytes_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_after_kills_between_copy_and_checkpoint_nothing_stands_twice() {
+async fn rp3_after_kills_between_copy_and_checkpoint_nothing_stands_twice() {
     for seed in 1..=2 {
         let mut random = Seeded(seed * 31_337);
         let (site, centre) = (LogDir::bare(), LogDir::bare());
@@ -160,7 +160,7 @@ async fn r3_after_kills_between_copy_and_checkpoint_nothing_stands_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_without_the_checkpoint_the_centres_log_says_what_is_copied() {
+async fn rp4_without_the_checkpoint_the_centres_log_says_what_is_copied() {
     let (site, centre) = (LogDir::site().await, LogDir::bare());
     site.say(&visits(1, 30)).await;
     let data = tempfile::tempdir().unwrap();
@@ -176,7 +176,7 @@ async fn r4_without_the_checkpoint_the_centres_log_says_what_is_copied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r4_a_checkpoint_of_another_centre_is_not_believed() {
+async fn rp4_a_checkpoint_of_another_centre_is_not_believed() {
     let (site, first, second) = (LogDir::site().await, LogDir::bare(), LogDir::bare());
     site.say(&visits(1, 30)).await;
     let data = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ async fn r4_a_checkpoint_of_another_centre_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r3_an_append_whose_answer_is_lost_is_not_repeated() {
+async fn rp3_an_append_whose_answer_is_lost_is_not_repeated() {
     let (site, centre) = (LogDir::site().await, LogDir::bare());
     site.say(&visits(1, 30)).await;
     let data = tempfile::tempdir().unwrap();
@@ -226,7 +226,7 @@ async fn truncate(site: &LogDir) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r5_a_truncated_source_is_loud_counted_and_goes_on() {
+async fn rp5_a_truncated_source_is_loud_counted_and_goes_on() {
     let (site, centre) = (LogDir::site().await, LogDir::bare());
     let data = tempfile::tempdir().unwrap();
     site.say(&visits(1, 10)).await;
@@ -269,7 +269,7 @@ async fn r5_a_truncated_source_is_loud_counted_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r6_a_recreated_source_is_loud_and_copied_from_its_start() {
+async fn rp6_a_recreated_source_is_loud_and_copied_from_its_start() {
     let (first, centre) = (LogDir::site().await, LogDir::bare());
     let data = tempfile::tempdir().unwrap();
     first.say(&visits(1, 10)).await;
@@ -305,7 +305,7 @@ async fn r6_a_recreated_source_is_loud_and_copied_from_its_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r7_topics_that_appear_later_are_picked_up() {
+async fn rp7_topics_that_appear_later_are_picked_up() {
     let (site, centre) = (LogDir::bare(), LogDir::bare());
     let data = tempfile::tempdir().unwrap();
     let aggregator = start(&data, &centre, vec![site.remote("a")]).await;
@@ -318,7 +318,7 @@ async fn r7_topics_that_appear_later_are_picked_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r8_a_site_that_cannot_be_reached_holds_nobody_up_and_comes_back() {
+async fn rp8_a_site_that_cannot_be_reached_holds_nobody_up_and_comes_back() {
     let (near, far, centre) = (LogDir::site().await, LogDir::site().await, LogDir::bare());
     near.say(&visits(1, 5)).await;
     far.say(&[bed_status(901, "OPD^1^1", "U", NOON - MINUTE)])
@@ -361,7 +361,7 @@ async fn r8_a_site_that_cannot_be_reached_holds_nobody_up_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r9_what_was_copied_before_is_not_copied_on() {
+async fn rp9_what_was_copied_before_is_not_copied_on() {
     let (a, b, centre) = (LogDir::site().await, LogDir::site().await, LogDir::bare());
     a.say(&visits(1, 3)).await;
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -381,7 +381,7 @@ async fn r9_what_was_copied_before_is_not_copied_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r10_statuses_of_equal_names_at_two_sites_stay_two() {
+async fn rp10_statuses_of_equal_names_at_two_sites_stay_two() {
     let (a, b, centre) = (LogDir::site().await, LogDir::site().await, LogDir::bare());
     let say = async |site: &LogDir, backlog| {
         let status = agent_status("gw-1", true, 100, backlog, NOON);
@@ -412,7 +412,7 @@ async fn r10_statuses_of_equal_names_at_two_sites_stay_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r10_compaction_of_statuses_is_no_loss() {
+async fn rp10_compaction_of_statuses_is_no_loss() {
     let (site, centre) = (LogDir::site().await, LogDir::bare());
     let data = tempfile::tempdir().unwrap();
     let say = async |from: u64| {
