@@ -4,22 +4,18 @@
 //! ledger, one commit of state and positions, the view topics. `ledger` and `decode` are pure; everything else here is
 //! the shell that feeds them and answers for them.
 
-mod accounting;
 mod api;
-mod board;
 pub mod config;
-mod coverage;
 pub mod decode;
 mod engine;
 pub mod error;
+mod health;
 pub mod hooks;
 pub mod ledger;
 pub mod limits;
 mod metrics;
 pub mod recompute;
 mod replicate;
-mod shared;
-mod sources;
 mod start;
 pub mod store;
 mod views;

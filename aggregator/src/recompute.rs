@@ -11,7 +11,7 @@ use crate::Source;
 use crate::config::state_path;
 use crate::decode;
 use crate::error::AggregatorError;
-use crate::ledger::{BedList, Ledger, Policy};
+use crate::ledger::{BedList, Ledger};
 use crate::limits::{DELIVERY_RECORDS_MAX, READ_WAIT_MS};
 use crate::store::Store;
 
@@ -23,7 +23,7 @@ pub async fn recompute(
     beds: BedList,
     horizon_ms: Option<i64>,
 ) -> Result<Ledger, AggregatorError> {
-    let mut ledger = Ledger::new(beds, Policy::default());
+    let mut ledger = Ledger::new(beds);
     for input in crate::inputs(centre, sources) {
         fold_log(&input.log, &input.site, &mut ledger).await?;
     }
@@ -66,7 +66,7 @@ pub async fn digest_of_log(
     beds_csv: &str,
     horizon_ms: Option<i64>,
 ) -> Result<String, AggregatorError> {
-    let mut ledger = Ledger::new(bed_list(beds_csv)?, Policy::default());
+    let mut ledger = Ledger::new(bed_list(beds_csv)?);
     fold_log(log, site, &mut ledger).await?;
     if let Some(horizon) = horizon_ms {
         ledger.evict(horizon);
@@ -93,7 +93,7 @@ pub struct StoreSummary {
 pub fn summary_of_store(data_dir: &Path) -> Result<StoreSummary, AggregatorError> {
     let store = Store::open_existing(&state_path(data_dir))?;
     let beds_csv = store.beds()?;
-    let mut ledger = Ledger::new(bed_list(&beds_csv)?, Policy::default());
+    let mut ledger = Ledger::new(bed_list(&beds_csv)?);
     store.for_each_fact(|fact| {
         ledger.apply(fact);
     })?;

@@ -14,15 +14,15 @@ use wardline_model::topic::{FHIR_TOPICS, STATUS};
 use wardline_service::exit::StoreProblem;
 use wardline_service::{Running, Stop, StopHandle, stop_pair};
 
-use crate::accounting::SiteInfo;
 use crate::api::{Api, serve};
 use crate::engine::fold::Fold;
 use crate::engine::input::{Input, Reading};
+use crate::engine::shared::Shared;
 use crate::engine::{Engine, input, status};
 use crate::error::AggregatorError;
-use crate::ledger::{Ledger, Policy};
+use crate::health::SiteInfo;
+use crate::ledger::Ledger;
 use crate::limits::DELIVERIES_QUEUED_MAX;
-use crate::shared::Shared;
 use crate::store::Store;
 use crate::views::publish::Publisher;
 use crate::{Config, Source, inputs, replicate, views};
@@ -40,7 +40,7 @@ pub async fn start(
     create_topics(&centre, &sources)
         .await
         .context("creating the centre's topics")?;
-    let ledger = Ledger::new(config.beds.clone(), Policy::default());
+    let ledger = Ledger::new(config.beds.clone());
     let shared = Arc::new(Shared::new(
         ledger,
         config.hooks.clone(),
@@ -170,7 +170,7 @@ impl Parts {
         inputs(&self.centre, &self.sources)
     }
 
-    /// Readers, status board, fold and publisher.
+    /// Readers, statuses, fold and publisher.
     async fn spawn_fold(
         &self,
         tasks: &mut JoinSet<Ended>,
@@ -268,10 +268,9 @@ impl Parts {
         }
         loop {
             let reached = {
-                let books = self.shared.books();
+                let fold = self.shared.fold();
                 targets.iter().all(|(key, end)| {
-                    books
-                        .inputs
+                    fold.inputs
                         .get(key)
                         .is_some_and(|input| input.checked && input.next >= *end)
                 })

@@ -11,6 +11,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::sync::mpsc;
 use wardline_api::LogLine;
 use wardline_log::{Entry, LogError, PartitionOffsets, SharedLog};
@@ -19,7 +21,7 @@ use wardline_model::time::rfc3339;
 use super::failure::Failure;
 use super::params::Params;
 use super::topics::logs;
-use super::{Api, Context, base64};
+use super::{Api, Context};
 use crate::limits::{
     ANSWER_TIMEOUT_MS, FOLLOW_CLIENTS_MAX, LOG_LINES_DEFAULT, LOG_LINES_MAX, LOG_LINES_QUEUED_MAX,
     READ_WAIT_MS,
@@ -250,7 +252,7 @@ pub fn line(topic: &str, entry: &Entry) -> LogLine {
     let (value, value_b64) = match record.value.as_deref().map(|v| (v, std::str::from_utf8(v))) {
         None => (None, None),
         Some((_, Ok(utf8))) => (Some(utf8.to_owned()), None),
-        Some((raw, Err(_))) => (None, Some(base64::encode(raw))),
+        Some((raw, Err(_))) => (None, Some(STANDARD.encode(raw))),
     };
     LogLine {
         topic: topic.to_owned(),

@@ -1,25 +1,17 @@
-//! The query API: HTTP/1 on one listener, JSON answers, one file a resource. docs/specs/query-api.md has every endpoint.
+//! The query API: HTTP/1 on one listener, JSON answers, doors by what is asked. docs/specs/query-api.md has every endpoint.
 //!
 //! What it keeps true: an answer is from one moment (`as_of`); a wrong question is answered with what is wrong; nothing a
 //! client does takes unbounded memory or keeps the fold waiting longer than one reading of the ledger.
 
-mod about;
-mod accounting;
-mod base64;
-mod beds;
-mod departments;
-mod devices;
-mod explain;
 mod failure;
-mod health;
 mod log;
 mod params;
+mod pipeline;
 mod server;
 mod sideline;
-mod sources;
 mod stream;
 mod topics;
-mod unreadable;
+mod views;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,9 +29,9 @@ use wardline_model::SiteName;
 use wardline_service::Stop;
 
 use crate::Source;
-use crate::accounting::SiteInfo;
+use crate::engine::shared::{Folded, Shared};
+use crate::health::SiteInfo;
 use crate::limits::{ANSWER_TIMEOUT_MS, BODY_BYTES_MAX};
-use crate::shared::{Folded, Shared};
 use crate::store::Store;
 use failure::Failure;
 pub use log::line as log_line;
@@ -79,22 +71,22 @@ impl Api {
 
 pub(crate) fn router(api: Arc<Api>) -> Router {
     Router::new()
-        .route("/api/v1/departments", get(departments::get))
-        .route("/api/v1/beds", get(beds::get))
-        .route("/api/v1/devices", get(devices::get))
-        .route("/api/v1/sources", get(sources::get))
-        .route("/api/v1/accounting", get(accounting::get))
-        .route("/api/v1/explain/bed/{bed}", get(explain::get))
+        .route("/api/v1/departments", get(views::departments))
+        .route("/api/v1/beds", get(views::beds))
+        .route("/api/v1/devices", get(views::devices))
+        .route("/api/v1/sources", get(pipeline::sources))
+        .route("/api/v1/accounting", get(pipeline::accounting))
+        .route("/api/v1/explain/bed/{bed}", get(views::explain))
         .route("/api/v1/sideline", get(sideline::get))
         .route("/api/v1/sideline/{id}/replay", post(sideline::replay))
-        .route("/api/v1/unreadable", get(unreadable::get))
+        .route("/api/v1/unreadable", get(pipeline::unreadable))
         .route("/api/v1/log", get(topics::get))
         .route("/api/v1/log/{topic}", get(log::get))
         .route("/api/v1/stream", get(stream::get))
-        .route("/api/v1/about", get(about::get))
-        .route("/metrics", get(crate::metrics::get))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+        .route("/api/v1/about", get(pipeline::about))
+        .route("/metrics", get(pipeline::scrape))
+        .route("/healthz", get(pipeline::alive))
+        .route("/readyz", get(pipeline::ready))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&api), bounds))

@@ -24,7 +24,7 @@ use crate::limits::{READ_WAIT_MS, SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
 pub(crate) const SIDELINE_ID: &str = "sideline-id";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Position {
     /// Index of the source.
     source: usize,
     partition: u32,
@@ -32,21 +32,21 @@ struct Place {
 }
 
 impl Api {
-    fn sideline_id(&self, place: Place) -> String {
-        let id = format!("{}-{}", place.partition, place.offset);
-        match (self.sources.len(), self.sources.get(place.source)) {
+    fn sideline_id(&self, at: Position) -> String {
+        let id = format!("{}-{}", at.partition, at.offset);
+        match (self.sources.len(), self.sources.get(at.source)) {
             (2.., Some(source)) => format!("{}:{id}", source.site),
             _ => id,
         }
     }
 
-    fn sideline_place(&self, id: &str) -> Option<Place> {
+    fn sideline_position(&self, id: &str) -> Option<Position> {
         let (source, rest) = match id.split_once(':') {
             Some((site, rest)) => (self.sources.iter().position(|s| s.site == site)?, rest),
             None => (0, id),
         };
         let (partition, offset) = rest.split_once('-')?;
-        Some(Place {
+        Some(Position {
             source,
             partition: partition.parse().ok()?,
             offset: offset.parse().ok()?,
@@ -64,7 +64,7 @@ pub(crate) async fn get(State(api): Context, uri: Uri) -> Result<Json<Sideline>,
     params.finish()?;
     let after = match after {
         None => None,
-        Some(id) => Some(api.sideline_place(&id).ok_or_else(|| {
+        Some(id) => Some(api.sideline_position(&id).ok_or_else(|| {
             Failure::wrong(
                 "after",
                 "is no id of an item",
@@ -79,19 +79,19 @@ pub(crate) async fn get(State(api): Context, uri: Uri) -> Result<Json<Sideline>,
     let next = found
         .last()
         .filter(|_| more)
-        .map(|(place, _)| api.sideline_id(*place));
+        .map(|(at, _)| api.sideline_id(*at));
     let items = found
         .iter()
-        .map(|(place, entry)| item(api.sideline_id(*place), &entry.record))
+        .map(|(at, entry)| item(api.sideline_id(*at), &entry.record))
         .collect();
     Ok(Json(Sideline { items, next }))
 }
 
 async fn collect(
     api: &Api,
-    after: Option<Place>,
+    after: Option<Position>,
     max: usize,
-) -> Result<Vec<(Place, Entry)>, Failure> {
+) -> Result<Vec<(Position, Entry)>, Failure> {
     let mut out = Vec::new();
     for (index, source) in api.sources.iter().enumerate() {
         let offsets = match source.log.offsets(SIDELINE).await {
@@ -113,12 +113,12 @@ async fn collect(
             while out.len() < max && reader.position() < held.end {
                 let wait = Duration::from_millis(READ_WAIT_MS);
                 for entry in reader.next(max - out.len(), wait).await? {
-                    let place = Place {
+                    let at = Position {
                         source: index,
                         partition: held.partition,
                         offset: entry.offset,
                     };
-                    out.push((place, entry));
+                    out.push((at, entry));
                 }
             }
         }
@@ -152,9 +152,9 @@ pub(crate) async fn replay(
     Params::of(&uri)?.finish()?;
     same_origin(&headers)?;
     let unknown = || Failure::missing("item", &id, "`/api/v1/sideline` lists them");
-    let place = api.sideline_place(&id).ok_or_else(unknown)?;
-    let source = api.sources.get(place.source).ok_or_else(unknown)?;
-    let entry = entry_at(source, place).await?.ok_or_else(unknown)?;
+    let at = api.sideline_position(&id).ok_or_else(unknown)?;
+    let source = api.sources.get(at.source).ok_or_else(unknown)?;
+    let entry = entry_at(source, at).await?.ok_or_else(unknown)?;
     let mut record = entry.record;
     record
         .headers
@@ -170,11 +170,8 @@ pub(crate) async fn replay(
     ))
 }
 
-async fn entry_at(source: &Source, place: Place) -> Result<Option<Entry>, Failure> {
-    let reader = source
-        .log
-        .reader(SIDELINE, place.partition, place.offset)
-        .await;
+async fn entry_at(source: &Source, at: Position) -> Result<Option<Entry>, Failure> {
+    let reader = source.log.reader(SIDELINE, at.partition, at.offset).await;
     let mut reader = match reader {
         Ok(reader) => reader,
         Err(
@@ -185,10 +182,7 @@ async fn entry_at(source: &Source, place: Place) -> Result<Option<Entry>, Failur
         Err(error) => return Err(error.into()),
     };
     let found = reader.next(1, Duration::from_millis(READ_WAIT_MS)).await?;
-    Ok(found
-        .into_iter()
-        .next()
-        .filter(|e| e.offset == place.offset))
+    Ok(found.into_iter().next().filter(|e| e.offset == at.offset))
 }
 
 /// A page of another origin must not make a browser do this in a person's name.

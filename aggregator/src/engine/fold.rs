@@ -11,13 +11,14 @@ use wardline_log::Entry;
 use wardline_model::record::EVENT_ID;
 
 use super::input::Delivery;
-use crate::coverage::{Heard, speaker};
+use super::shared::{Folded, Shared};
 use crate::decode;
+use crate::decode::origin::Origin;
 use crate::error::AggregatorError;
+use crate::health::coverage::{Heard, speaker};
+use crate::health::fold::InputProgress;
 use crate::ledger::{Fact, Ledger, Outcome, Touched, View};
 use crate::replicate::check::identity;
-use crate::replicate::origin::Origin;
-use crate::shared::{Folded, InputProgress, Shared};
 use crate::store::{Batch, FoldCounts, Mark, Problem, Store, Unreadable};
 use crate::views::{Computed, Views};
 
@@ -51,12 +52,12 @@ impl Fold {
             folded.ledger.evict(horizon);
         }
         drop(folded);
-        let mut books = shared.books();
-        books.counts = store.counters()?;
+        let mut fold = shared.fold();
+        fold.counts = store.counters()?;
         for (key, mark) in store.positions()? {
-            books.inputs.insert(key, restored(mark));
+            fold.inputs.insert(key, restored(mark));
         }
-        drop(books);
+        drop(fold);
         let unreadable_next = store.unreadable(1)?.first().map_or(0, |(n, _)| n + 1);
         let views = Views::new(store.outbox_seq()?);
         Ok(Self {
@@ -88,7 +89,7 @@ impl Fold {
     pub(crate) fn apply(&mut self, delivery: &Delivery) {
         let now_ms = self.shared.now_ms();
         let shared = Arc::clone(&self.shared);
-        let mut counts = shared.books().counts.clone();
+        let mut counts = shared.fold().counts.clone();
         let mut sites = BTreeSet::new();
         if !delivery.entries.is_empty() {
             let mut folded = shared.folded_mut();
@@ -111,13 +112,13 @@ impl Fold {
         }
         self.pending_records += delivery.entries.len() as u64;
         self.advance(delivery, now_ms);
-        shared.books().counts = counts;
+        shared.fold().counts = counts;
     }
 
     /// Moves the position; a problem and a loss stay with it until the next restart of the log's life.
     fn advance(&mut self, delivery: &Delivery, now_ms: i64) {
-        let mut books = self.shared.books();
-        let progress = books
+        let mut fold = self.shared.fold();
+        let progress = fold
             .inputs
             .entry(delivery.key.clone())
             .or_insert_with(|| InputProgress {
@@ -272,11 +273,11 @@ impl Fold {
         for key in gone {
             // Keys are kind/site/…: the count goes to the site that the fact came from.
             let site = key.split('/').nth(1).unwrap_or_default().to_owned();
-            let mut books = self.shared.books();
-            let counts = books.counts.entry(site.clone()).or_default();
+            let mut fold = self.shared.fold();
+            let counts = fold.counts.entry(site.clone()).or_default();
             counts.forgotten += 1;
             self.pending.counters.insert(site, counts.clone());
-            drop(books);
+            drop(fold);
             self.pending.facts.insert(key, None);
         }
     }
@@ -295,13 +296,13 @@ impl Fold {
             Ok(()) => {
                 self.pending = Batch::default();
                 self.pending_records = 0;
-                let mut books = self.shared.books();
-                books.commits += 1;
-                books.store_trouble = None;
+                let mut fold = self.shared.fold();
+                fold.commits += 1;
+                fold.store_trouble = None;
                 Ok(())
             }
             Err(error) => {
-                self.shared.books().store_trouble = Some(error.to_string());
+                self.shared.fold().store_trouble = Some(error.to_string());
                 Err(error)
             }
         }
@@ -316,7 +317,12 @@ fn heard(fact: &Fact, folded_ms: i64) -> Heard {
     }
 }
 
-fn remember(folded: &mut Folded, agent: crate::board::Speaker, heard: Heard, touched: &Touched) {
+fn remember(
+    folded: &mut Folded,
+    agent: crate::health::status::Speaker,
+    heard: Heard,
+    touched: &Touched,
+) {
     for department in &touched.departments {
         let known = folded
             .contributors

@@ -1,4 +1,4 @@
-//! Reads the topics that the fold (and the status board) lives on, partition by partition, and delivers them in order.
+//! Reads the topics that the fold (and what agents and bridges say of themselves) lives on, partition by partition, and delivers them in order.
 //!
 //! A reader knows the record before its position, so a log that was cut short or replaced is noticed before the next
 //! record is delivered: the delivery then says how much was lost, and why. Deliveries wait when the fold is slow.

@@ -6,6 +6,7 @@
 
 pub(crate) mod fold;
 pub(crate) mod input;
+pub(crate) mod shared;
 pub(crate) mod status;
 
 use std::collections::BTreeMap;

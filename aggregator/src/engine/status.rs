@@ -1,4 +1,4 @@
-//! Puts the records of the status topics on the board.
+//! Takes in the records of the status topics.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use wardline_service::Stop;
 
 use super::input::Delivery;
-use crate::shared::Shared;
+use crate::engine::shared::Shared;
 
 pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Delivery>, stop: Stop) {
     loop {
@@ -17,11 +17,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Deli
         let Some(delivery) = delivery else { return };
         let now_ms = shared.now_ms();
         let mut unreadable = 0;
-        let mut board = shared.board();
+        let mut statuses = shared.statuses();
         for entry in &delivery.entries {
-            unreadable += u64::from(!board.note(&delivery.site, entry, now_ms));
+            unreadable += u64::from(!statuses.note(&delivery.site, entry, now_ms));
         }
-        drop(board);
+        drop(statuses);
         if unreadable > 0 {
             tracing::warn!(
                 unreadable,
@@ -29,8 +29,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Deli
                 "status records could not be read"
             );
         }
-        let mut books = shared.books();
-        books.status_records += delivery.entries.len() as u64;
-        books.unreadable_statuses += unreadable;
+        let mut fold = shared.fold();
+        fold.status_records += delivery.entries.len() as u64;
+        fold.unreadable_statuses += unreadable;
     }
 }

@@ -162,8 +162,8 @@ impl Ledger {
         match event.condition {
             Some(condition) => {
                 let at = At::of(event);
-                self.board
-                    .put_condition(&self.rules, at, condition, touched);
+                self.hospital
+                    .put_condition(&self.list, at, condition, touched);
             }
             None => self.insert_visit(event, touched),
         }
@@ -178,18 +178,18 @@ impl Ledger {
             .flatten()
             .filter_map(Spot::bed)
         {
-            self.board
-                .bed(&self.rules, bed)
+            self.hospital
+                .bed(&self.list, bed)
                 .mentions
                 .insert(event.about.clone());
         }
         let Some(group) = self.groups.get_mut(&group_id) else {
             return;
         };
-        let folded = group.insert(&self.rules, event);
+        let folded = group.insert(&self.list, event);
         // What was taken over from a merged group goes first: its effects come back under the new fold.
-        self.board.change(&self.rules, change, touched);
-        self.board.change(&self.rules, folded, touched);
+        self.hospital.change(&self.list, change, touched);
+        self.hospital.change(&self.list, folded, touched);
     }
 
     /// The group that an event belongs to; a merge makes one of two.
@@ -229,9 +229,9 @@ impl Ledger {
     fn forget(&mut self, event: &Arc<Event>, touched: &mut Touched) {
         self.seen.remove(event);
         if event.condition.is_some() {
-            self.board
-                .take_condition(&self.rules, &At::of(event), touched);
-            self.board.refresh();
+            self.hospital
+                .take_condition(&self.list, &At::of(event), touched);
+            self.hospital.refresh();
             return;
         }
         let Some(group) = self
@@ -241,8 +241,8 @@ impl Ledger {
         else {
             return;
         };
-        let change = group.retain(&self.rules, |_, have| have.identity != event.identity);
-        self.board.change(&self.rules, change, touched);
+        let change = group.retain(&self.list, |_, have| have.identity != event.identity);
+        self.hospital.change(&self.list, change, touched);
     }
 
     /// Older than the history, and about a visit that was evicted or never known, or about a bed that has newer news.
@@ -251,7 +251,7 @@ impl Ledger {
             return false;
         };
         if event.condition.is_some() {
-            let bed = self.board.beds.get(&event.about);
+            let bed = self.hospital.beds.get(&event.about);
             let known =
                 bed.and_then(|bed| bed.at(horizon_ms - 1).condition_at.as_ref().map(|at| at.ms));
             return known.is_some_and(|known| known >= event.event_ms);

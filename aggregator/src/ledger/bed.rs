@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use wardline_api::{BedClass, BedStatus};
 
-use super::effect::{Effect, Slot, What, remark};
+use super::effect::{Effect, PendingKind, What, remark};
 use super::event::At;
 use super::fact::Condition;
 
@@ -41,7 +41,7 @@ pub(crate) struct Shown {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BedState {
     pub(crate) occupants: Vec<Occupant>,
-    pub(crate) reserved: Vec<(Arc<str>, Slot)>,
+    pub(crate) reserved: Vec<(Arc<str>, PendingKind)>,
     pub(crate) condition: Option<Condition>,
     /// The event that the condition rests on.
     pub(crate) condition_at: Option<At>,
@@ -74,8 +74,6 @@ pub(crate) struct Bed {
     pub(crate) class: BedClass,
     pub(crate) staffed: bool,
     pub(crate) listed: bool,
-    /// Whether a departure that empties it makes it dirty.
-    pub(crate) dirty_after_departure: bool,
     pub(crate) points: BTreeMap<(At, u32), Point>,
     /// Visits with an event that names the bed, counted or not: where an explanation looks.
     pub(crate) mentions: BTreeSet<Arc<str>>,
@@ -84,19 +82,12 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
-    pub(crate) fn new(
-        department: Arc<str>,
-        class: BedClass,
-        staffed: bool,
-        listed: bool,
-        dirty: bool,
-    ) -> Self {
+    pub(crate) fn new(department: Arc<str>, class: BedClass, staffed: bool, listed: bool) -> Self {
         Self {
             department,
             class,
             staffed,
             listed,
-            dirty_after_departure: dirty,
             points: BTreeMap::new(),
             mentions: BTreeSet::new(),
             tip: BedState::default(),
@@ -116,7 +107,7 @@ impl Bed {
             .last_key_value()
             .is_none_or(|(last, _)| *last < key);
         if appended && !self.stale {
-            self.tip.step(self.dirty_after_departure, &key.0, &point);
+            self.tip.step(&key.0, &point);
         } else {
             self.stale = true;
         }
@@ -139,7 +130,7 @@ impl Bed {
     fn fold(&self, at_ms: i64) -> BedState {
         let mut state = BedState::default();
         for ((at, _), point) in self.points.iter().take_while(|((at, _), _)| at.ms <= at_ms) {
-            state.step(self.dirty_after_departure, at, point);
+            state.step(at, point);
         }
         state
     }
@@ -158,7 +149,7 @@ impl Bed {
         {
             match point {
                 Point::Visit(effect) if visits.contains(&effect.visit) => {}
-                point => state.step(self.dirty_after_departure, at, point),
+                point => state.step(at, point),
             }
         }
         state.condition
@@ -183,11 +174,11 @@ impl Bed {
 }
 
 impl BedState {
-    fn step(&mut self, dirty_after_departure: bool, at: &At, point: &Point) {
+    fn step(&mut self, at: &At, point: &Point) {
         match point {
             Point::Condition(Condition::Occupied) => {}
             Point::Condition(condition) => self.set_condition(at, *condition),
-            Point::Visit(effect) => self.visit(dirty_after_departure, at, effect),
+            Point::Visit(effect) => self.visit(at, effect),
         }
         self.newest_ms = Some(at.ms);
         let shown = self.show();
@@ -202,7 +193,7 @@ impl BedState {
         self.condition_at = Some(at.clone());
     }
 
-    fn visit(&mut self, dirty_after_departure: bool, at: &At, effect: &Effect) {
+    fn visit(&mut self, at: &At, effect: &Effect) {
         let visit = &effect.visit;
         match &effect.what {
             What::Arrive { remarks } => self.occupants.push(Occupant {
@@ -214,8 +205,7 @@ impl BedState {
             }),
             What::Depart | What::Vacate => {
                 self.occupants.retain(|occupant| occupant.visit != *visit);
-                if effect.what == What::Depart && self.occupants.is_empty() && dirty_after_departure
-                {
+                if effect.what == What::Depart && self.occupants.is_empty() {
                     self.set_condition(at, Condition::Housekeeping);
                 }
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wardline_api::BedClass;
 
 use super::fact::Place;
-use super::limits::{BED_LIST_ERRORS_MAX, BEDS_MAX};
+use crate::limits::{BED_LIST_ERRORS_MAX, BEDS_MAX};
 
 const COLUMNS: [&str; 4] = ["bed", "department", "class", "staffed"];
 

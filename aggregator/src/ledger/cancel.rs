@@ -5,41 +5,11 @@
 
 use std::sync::Arc;
 
+use super::bedlist::BedList;
 use super::event::{At, Event};
-use super::group::{Item, run};
+use super::fold::{Cancelled, Item, run};
 use super::kind::Kind;
-use super::visit::{Act, Rules, Synth};
-
-/// What the cancels of a group of visits come to. The vectors run along the group's events.
-#[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    /// Which event took this one out.
-    pub(crate) out: Vec<Option<usize>>,
-    /// Which event used this one up as its target and let it stand.
-    pub(crate) used: Vec<Option<usize>>,
-    /// In order.
-    pub(crate) synths: Vec<Synth>,
-    /// Cancels that found no target yet.
-    pub(crate) waiting: Vec<usize>,
-    /// No cancel reaches an event later than this.
-    pub(crate) frontier_ms: Option<i64>,
-}
-
-impl Verdict {
-    pub(crate) fn is_out(&self, i: usize) -> bool {
-        self.out.get(i).is_some_and(Option::is_some)
-    }
-
-    fn take_out(&mut self, i: usize, by: usize) {
-        if let Some(out) = self.out.get_mut(i) {
-            out.get_or_insert(by);
-        }
-    }
-
-    fn is_used(&self, i: usize) -> bool {
-        self.used.get(i).is_some_and(Option::is_some)
-    }
-}
+use super::visit::{Correction, CorrectionKind};
 
 /// One cancel under judgement.
 struct Case<'a> {
@@ -56,11 +26,11 @@ impl Case<'_> {
     }
 }
 
-pub(crate) fn judge(rules: &Rules, names: &[Arc<str>], items: &[Item]) -> Verdict {
-    let mut verdict = Verdict {
+pub(crate) fn judge(list: &BedList, names: &[Arc<str>], items: &[Item]) -> Cancelled {
+    let mut cancelled = Cancelled {
         out: vec![None; items.len()],
         used: vec![None; items.len()],
-        ..Verdict::default()
+        ..Cancelled::default()
     };
     let mut cancels: Vec<(usize, &Item)> = items
         .iter()
@@ -73,8 +43,12 @@ pub(crate) fn judge(rules: &Rules, names: &[Arc<str>], items: &[Item]) -> Verdic
         let reach = event
             .recorded_ms
             .max(event.event_ms.saturating_add(event.precision_ms));
-        verdict.frontier_ms = Some(verdict.frontier_ms.map_or(reach, |known| known.max(reach)));
-        if verdict.is_out(by) {
+        cancelled.frontier_ms = Some(
+            cancelled
+                .frontier_ms
+                .map_or(reach, |known| known.max(reach)),
+        );
+        if cancelled.is_out(by) {
             continue;
         }
         let case = Case {
@@ -83,71 +57,78 @@ pub(crate) fn judge(rules: &Rules, names: &[Arc<str>], items: &[Item]) -> Verdic
             member: item.member,
             scope: joined(names, items, item.member, event.recorded_ms),
         };
-        decide(rules, names, items, &case, &mut verdict);
+        decide(list, names, items, &case, &mut cancelled);
     }
-    verdict
+    cancelled
 }
 
 fn decide(
-    rules: &Rules,
+    list: &BedList,
     names: &[Arc<str>],
     items: &[Item],
     case: &Case<'_>,
-    verdict: &mut Verdict,
+    cancelled: &mut Cancelled,
 ) {
-    let target = target(items, case, verdict);
+    let target = target(items, case, cancelled);
     if target.is_none() {
-        verdict.waiting.push(case.by);
+        cancelled.waiting.push(case.by);
     }
     match (case.event.kind, target) {
+        // B9
         (Kind::CancelVisit, target) => {
             if let Some(target) = target {
-                verdict.take_out(target, case.by);
+                cancelled.take_out(target, case.by);
             }
-            void_visit(items, case, verdict);
+            void_visit(items, case, cancelled);
         }
+        // B8: it waits.
         (_, None) => {}
+        // B11
         (Kind::CancelTransfer, Some(target)) => {
-            let elsewhere = elsewhere(rules, names, items, case, verdict, target);
-            verdict.take_out(target, case.by);
-            repeats(items, case, verdict, target);
+            let elsewhere = elsewhere(list, names, items, case, cancelled, target);
+            cancelled.take_out(target, case.by);
+            repeats(items, case, cancelled, target);
             if let Some(bed) = elsewhere {
-                add(verdict, case, Act::MoveTo(bed));
+                add(cancelled, case, CorrectionKind::MoveTo(bed));
             }
         }
+        // B12
         (Kind::CancelDischarge, Some(target)) => {
-            if let Some(bed) = elsewhere(rules, names, items, case, verdict, target) {
-                if let Some(used) = verdict.used.get_mut(target) {
+            if let Some(bed) = elsewhere(list, names, items, case, cancelled, target) {
+                if let Some(used) = cancelled.used.get_mut(target) {
                     *used = Some(case.by);
                 }
-                add(verdict, case, Act::Reactivate(bed));
+                add(cancelled, case, CorrectionKind::Reactivate(bed));
             } else {
-                verdict.take_out(target, case.by);
+                cancelled.take_out(target, case.by);
             }
         }
-        (_, Some(target)) => verdict.take_out(target, case.by),
+        // B7
+        (_, Some(target)) => cancelled.take_out(target, case.by),
     }
 }
 
-fn add(verdict: &mut Verdict, case: &Case<'_>, act: Act) {
-    let synth = Synth {
+fn add(cancelled: &mut Cancelled, case: &Case<'_>, what: CorrectionKind) {
+    let correction = Correction {
         at: At::recorded(case.event),
         member: case.member,
-        act,
+        what,
     };
-    let place = verdict.synths.partition_point(|known| known.at < synth.at);
-    verdict.synths.insert(place, synth);
+    let place = cancelled
+        .corrections
+        .partition_point(|known| known.at < correction.at);
+    cancelled.corrections.insert(place, correction);
 }
 
-/// The event that a cancel takes back: by the time that its EVN-6 names, else the newest up to its recorded time.
-fn target(items: &[Item], case: &Case<'_>, verdict: &Verdict) -> Option<usize> {
+/// B8: the event that a cancel takes back: by the time that its EVN-6 names, else the newest up to its recorded time.
+fn target(items: &[Item], case: &Case<'_>, cancelled: &Cancelled) -> Option<usize> {
     let kinds = case.event.kind.targets();
     let candidates = || {
         items.iter().enumerate().rev().filter(|(i, item)| {
             kinds.contains(&item.event.kind)
                 && case.concerns(item)
-                && !verdict.is_out(*i)
-                && !verdict.is_used(*i)
+                && !cancelled.is_out(*i)
+                && !cancelled.is_used(*i)
         })
     };
     if case.event.from_evn6 {
@@ -162,26 +143,26 @@ fn target(items: &[Item], case: &Case<'_>, verdict: &Verdict) -> Option<usize> {
         .map(|(i, _)| i)
 }
 
-/// The bed that a cancel names, if it is not the one where the visit was just before the cancelled event.
+/// B10: the bed that a cancel names, if it is not the one where the visit was just before the cancelled event.
 fn elsewhere(
-    rules: &Rules,
+    list: &BedList,
     names: &[Arc<str>],
     items: &[Item],
     case: &Case<'_>,
-    verdict: &Verdict,
+    cancelled: &Cancelled,
     target: usize,
 ) -> Option<Arc<str>> {
     let named = case.event.active.as_ref()?.bed()?;
     let (before, item) = (items.get(..target)?, items.get(target)?);
-    let fold = run(rules, names, before, verdict, Some(&At::of(&item.event)));
+    let fold = run(list, names, before, cancelled, Some(&At::of(&item.event)));
     let was_there = fold
         .state(item.member)
         .is_some_and(|state| state.held.iter().any(|held| held.bed == *named));
     (!was_there).then(|| named.clone())
 }
 
-/// With a cancelled transfer go the updates that only repeat where it had put the visit.
-fn repeats(items: &[Item], case: &Case<'_>, verdict: &mut Verdict, target: usize) {
+/// B11: with a cancelled transfer go the updates that only repeat where it had put the visit.
+fn repeats(items: &[Item], case: &Case<'_>, cancelled: &mut Cancelled, target: usize) {
     let Some(place) = items
         .get(target)
         .and_then(|item| item.event.active.as_ref())
@@ -196,35 +177,35 @@ fn repeats(items: &[Item], case: &Case<'_>, verdict: &mut Verdict, target: usize
             && case.concerns(item)
             && item.event.active.as_ref() == Some(place)
         {
-            verdict.take_out(i, case.by);
+            cancelled.take_out(i, case.by);
         }
     }
 }
 
-/// A cancelled visit never was, up to the moment when it was cancelled; merges still say who is who.
-fn void_visit(items: &[Item], case: &Case<'_>, verdict: &mut Verdict) {
+/// B9: a cancelled visit never was, up to the moment when it was cancelled; merges still say who is who.
+fn void_visit(items: &[Item], case: &Case<'_>, cancelled: &mut Cancelled) {
     for (i, item) in items.iter().enumerate() {
         if item.event.event_ms > case.event.recorded_ms {
             break;
         }
         let stays = matches!(item.event.kind, Kind::Merge | Kind::CancelVisit);
         if !stays && i != case.by && case.concerns(item) {
-            verdict.take_out(i, case.by);
+            cancelled.take_out(i, case.by);
         }
     }
-    let out = &verdict.out;
-    verdict
+    let out = &cancelled.out;
+    cancelled
         .waiting
         .retain(|i| out.get(*i).is_some_and(Option::is_none));
-    verdict.synths.retain(|synth| {
-        synth.act == Act::End
-            || synth.at.ms > case.event.recorded_ms
-            || !case.scope.get(synth.member).copied().unwrap_or(false)
+    cancelled.corrections.retain(|correction| {
+        correction.what == CorrectionKind::End
+            || correction.at.ms > case.event.recorded_ms
+            || !case.scope.get(correction.member).copied().unwrap_or(false)
     });
-    add(verdict, case, Act::End);
+    add(cancelled, case, CorrectionKind::End);
 }
 
-/// Which members are one visit with this one, by the merges up to a moment.
+/// B30: which members are one visit with this one, by the merges up to a moment.
 fn joined(names: &[Arc<str>], items: &[Item], member: usize, until_ms: i64) -> Vec<bool> {
     let mut stands: Vec<usize> = (0..names.len()).collect();
     if names.len() > 1 {

@@ -11,21 +11,22 @@ use wardline_api::{BedRow, DepartmentRow, DeviceRow};
 use wardline_model::time::rfc3339;
 
 use super::bed::{Bed, BedState, Point};
-use super::board::department;
-use super::effect::{Slot, remark};
+use super::effect::{PendingKind, remark};
+use super::hospital::department;
 use super::outcome::Touched;
 use super::{Coverage, Ledger, View};
+use crate::limits::DEVICE_SILENT_MS;
 
 impl Ledger {
     /// What was known at a moment: the facts that an agent had received by then, folded anew.
     pub fn known(&self, known_ms: i64) -> Self {
-        let mut then = Self::new(self.rules.beds.clone(), self.rules.policy.clone());
+        let mut then = Self::new(self.list.clone());
         let of_visits = self
             .groups
             .values()
             .flat_map(|group| &group.items)
             .map(|item| &item.event);
-        let of_beds = self.board.beds.values().flat_map(|bed| &bed.points);
+        let of_beds = self.hospital.beds.values().flat_map(|bed| &bed.points);
         let of_beds = of_beds.filter_map(|((at, _), point)| {
             matches!(point, Point::Condition(_)).then_some(&at.event)
         });
@@ -52,7 +53,7 @@ impl Ledger {
     /// All beds, by name.
     pub fn beds(&self, view: View) -> Vec<BedRow> {
         self.as_known(view, |ledger| {
-            let beds = ledger.board.beds.iter().filter(|(_, bed)| bed.exists());
+            let beds = ledger.hospital.beds.iter().filter(|(_, bed)| bed.exists());
             beds.map(|(name, bed)| ledger.bed_row(name, bed, view.at_ms))
                 .collect()
         })
@@ -62,7 +63,7 @@ impl Ledger {
     pub fn bed(&self, name: &str, view: View) -> Option<BedRow> {
         self.as_known(view, |ledger| {
             let (name, bed) = ledger
-                .board
+                .hospital
                 .beds
                 .get_key_value(name)
                 .filter(|(_, bed)| bed.exists())?;
@@ -115,11 +116,11 @@ impl Ledger {
 
     fn count(&self, at_ms: i64) -> BTreeMap<String, Count> {
         let mut rows: BTreeMap<String, Count> = BTreeMap::new();
-        for name in self.rules.beds.departments() {
+        for name in self.list.departments() {
             rows.insert(name.to_string(), Count::default());
         }
         let mut bed_of: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
-        for bed in self.board.beds.values().filter(|bed| bed.exists()) {
+        for bed in self.hospital.beds.values().filter(|bed| bed.exists()) {
             let state = bed.at(at_ms);
             for occupant in &state.occupants {
                 bed_of
@@ -145,18 +146,18 @@ impl Ledger {
         bed_of: &BTreeMap<Arc<str>, Arc<str>>,
         rows: &mut BTreeMap<String, Count>,
     ) {
-        for (at, pending) in self.board.pending(at_ms) {
-            if pending.slot != Slot::Discharge
+        for (at, pending) in self.hospital.pending(at_ms) {
+            if pending.slot != PendingKind::Discharge
                 && let Some(name) = pending
                     .place
                     .as_ref()
-                    .and_then(|place| department(&self.rules, place))
+                    .and_then(|place| department(&self.list, place))
             {
                 let count = rows.entry(name).or_default();
                 count.row.pending_in += 1;
                 count.newest_ms = count.newest_ms.max(Some(at.ms));
             }
-            if pending.slot != Slot::Admission
+            if pending.slot != PendingKind::Admission
                 && let Some(name) = bed_of.get(&pending.visit)
             {
                 let count = rows.entry(name.to_string()).or_default();
@@ -173,8 +174,7 @@ impl Ledger {
             DeviceRow {
                 device: name.to_string(),
                 department: self
-                    .rules
-                    .beds
+                    .list
                     .spelling(device.department().unwrap_or_default())
                     .to_owned(),
                 kind: device.kind().map(str::to_owned),
@@ -184,9 +184,9 @@ impl Ledger {
                 location: device.location().map(ToString::to_string),
                 since: state.map(|(_, since_ms)| rfc3339(since_ms)),
                 age_s: device.newest_ms().map(|ms| seconds(now_ms, ms)),
-                silent: device.heard_ms().is_none_or(|heard_ms| {
-                    now_ms.saturating_sub(heard_ms) > self.rules.policy.device_silent_ms
-                }),
+                silent: device
+                    .heard_ms()
+                    .is_none_or(|heard_ms| now_ms.saturating_sub(heard_ms) > DEVICE_SILENT_MS),
             }
         });
         let mut rows: Vec<DeviceRow> = rows.collect();

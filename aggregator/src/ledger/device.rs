@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::fact::{DeviceSays, DeviceValue, Fact, Place, Subject};
-use super::limits::DEVICE_ARRIVALS_MAX;
 use super::natural::natural;
 use super::outcome::{Applied, Outcome, Touched};
+use crate::limits::DEVICE_ARRIVALS_MAX;
 use wardline_api::DeviceState;
 
 /// What facts of one device are kept for.
@@ -285,7 +285,7 @@ impl Ledger {
             applied
                 .touched
                 .departments
-                .extend(departments.map(|name| self.rules.beds.spelling(name).to_owned()));
+                .extend(departments.map(|name| self.list.spelling(name).to_owned()));
         }
         applied.replaces = change.dropped.iter().map(|fact| fact.key()).collect();
         self.device_facts += u64::from(change.keep);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
-use super::effect::{Effect, Slot, What};
+use super::effect::{Effect, PendingKind, What};
 use super::event::At;
 use super::group::Group;
 
@@ -52,7 +52,7 @@ impl Ledger {
         for (name, group) in visits {
             visit_text(out, name, group)?;
         }
-        for (name, bed) in self.board.beds.iter().filter(|(_, bed)| bed.exists()) {
+        for (name, bed) in self.hospital.beds.iter().filter(|(_, bed)| bed.exists()) {
             writeln!(
                 out,
                 "bed {name} {} {}",
@@ -69,7 +69,7 @@ impl Ledger {
                 }
             }
         }
-        for (at, pending) in self.board.pending(i64::MAX) {
+        for (at, pending) in self.hospital.pending(i64::MAX) {
             let place = pending.place.as_ref().map_or("", |place| &place.name);
             writeln!(
                 out,
@@ -114,8 +114,8 @@ fn visit_text(out: &mut impl Write, name: &str, group: &Group) -> fmt::Result {
         if *item.event.about != *name {
             continue;
         }
-        let waits = group.verdict.waiting.contains(&i);
-        let out_by = group.verdict.is_out(i);
+        let waits = group.cancelled.waiting.contains(&i);
+        let out_by = group.cancelled.is_out(i);
         writeln!(
             out,
             " {} {} out={out_by} waits={waits}",
@@ -162,10 +162,10 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-fn slot(slot: Slot) -> &'static str {
+fn slot(slot: PendingKind) -> &'static str {
     match slot {
-        Slot::Admission => "admission",
-        Slot::Transfer => "transfer",
-        Slot::Discharge => "discharge",
+        PendingKind::Admission => "admission",
+        PendingKind::Transfer => "transfer",
+        PendingKind::Discharge => "discharge",
     }
 }

@@ -1,4 +1,4 @@
-//! What a fold of visits says about beds and pending moves: the only thing that the board is made of.
+//! What a fold of visits says about beds and pending moves: the only thing that the hospital is made of.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) mod remark {
 
 /// The three things that can be pending for a visit, one of each at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Slot {
+pub(crate) enum PendingKind {
     Admission,
     Transfer,
     Discharge,
@@ -59,11 +59,11 @@ pub(crate) enum What {
     },
     Once,
     Open {
-        slot: Slot,
+        slot: PendingKind,
         place: Option<Spot>,
     },
     Close {
-        slot: Slot,
+        slot: PendingKind,
         place: Option<Spot>,
         opened: At,
         opened_n: u32,

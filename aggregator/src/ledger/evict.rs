@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
-use super::effect::{Slot, What};
+use super::effect::{PendingKind, What};
 use super::event::{At, Event, Spot};
 use super::group::{Change, Group};
 use super::kind::Kind;
 use super::outcome::Touched;
+use crate::limits::ENDED_KEPT_MS;
 
 impl Group {
     /// Whether nothing is left of it but the event that ended it, and who was merged into whom.
@@ -39,7 +40,11 @@ impl Group {
     /// Nothing is held; what is pending keeps a visit until `forgotten_ms`.
     fn can_go(&self, horizon_ms: i64, forgotten_ms: i64) -> bool {
         let newest_ms = self.newest_of_all_ms();
-        let pending = [Slot::Admission, Slot::Transfer, Slot::Discharge];
+        let pending = [
+            PendingKind::Admission,
+            PendingKind::Transfer,
+            PendingKind::Discharge,
+        ];
         let idle = self.fold.states.iter().all(|state| {
             let open = pending.iter().any(|slot| state.slot(*slot).is_some());
             state.held.is_empty() && (!open || newest_ms < forgotten_ms)
@@ -53,7 +58,7 @@ impl Ledger {
     pub fn evict(&mut self, horizon_ms: i64) -> Vec<String> {
         self.resume(horizon_ms);
         let supports = self.supports(horizon_ms);
-        let forgotten_ms = horizon_ms.saturating_sub(self.rules.policy.ended_kept_ms);
+        let forgotten_ms = horizon_ms.saturating_sub(ENDED_KEPT_MS);
         let mut gone: Vec<Arc<Event>> = Vec::new();
         let candidates: Vec<u64> = self
             .groups
@@ -76,8 +81,8 @@ impl Ledger {
         }
         let mut keys: Vec<String> = gone.iter().map(|event| event.storage_key()).collect();
         keys.extend(self.evict_devices(horizon_ms));
-        self.board.refresh();
-        self.board
+        self.hospital.refresh();
+        self.hospital
             .beds
             .retain(|_, bed| bed.exists() || !bed.mentions.is_empty());
         drop(gone);
@@ -87,7 +92,7 @@ impl Ledger {
 
     /// The events that the condition of a bed rests on, as it is at the horizon.
     fn supports(&self, horizon_ms: i64) -> BTreeSet<At> {
-        let beds = self.board.beds.values();
+        let beds = self.hospital.beds.values();
         beds.filter_map(|bed| bed.at(horizon_ms.saturating_sub(1)).condition_at.clone())
             .map(|at| At::of(&at.event))
             .collect()
@@ -117,13 +122,13 @@ impl Ledger {
                 .flatten()
                 .filter_map(Spot::bed)
             {
-                if let Some(bed) = self.board.beds.get_mut(bed) {
+                if let Some(bed) = self.hospital.beds.get_mut(bed) {
                     bed.mentions.remove(&item.event.about);
                 }
             }
         }
         let change = if keep_ender {
-            group.retain(&self.rules, |i, event| {
+            group.retain(&self.list, |i, event| {
                 let keep = Some(i) == ender || event.kind == Kind::Merge;
                 if !keep {
                     gone.push(event.clone());
@@ -143,8 +148,8 @@ impl Ledger {
             }
             self.groups.remove(&id);
         }
-        self.board
-            .change_many(&self.rules, change, &mut Touched::default());
+        self.hospital
+            .change_many(&self.list, change, &mut Touched::default());
     }
 
     /// Whether a visit that left a bed without a departure is why somebody else's departure did not empty it.
@@ -159,7 +164,7 @@ impl Ledger {
             .filter(|effect| effect.what == What::Vacate);
         let beds: BTreeSet<&Arc<str>> = left.filter_map(|effect| effect.bed.as_ref()).collect();
         beds.into_iter()
-            .filter_map(|bed| self.board.beds.get(bed))
+            .filter_map(|bed| self.hospital.beds.get(bed))
             .any(|bed| {
                 let with = bed.condition_without(&[], horizon_ms);
                 with != bed.condition_without(&group.names, horizon_ms)
@@ -173,7 +178,7 @@ impl Ledger {
         gone: &mut Vec<Arc<Event>>,
     ) {
         let mut old: Vec<At> = Vec::new();
-        for bed in self.board.beds.values() {
+        for bed in self.hospital.beds.values() {
             let points = bed
                 .points
                 .iter()
@@ -187,8 +192,8 @@ impl Ledger {
             );
         }
         for at in old {
-            self.board
-                .take_condition(&self.rules, &at, &mut Touched::default());
+            self.hospital
+                .take_condition(&self.list, &at, &mut Touched::default());
             gone.push(at.event);
         }
     }

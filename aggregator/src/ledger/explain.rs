@@ -11,10 +11,11 @@ use super::bed::Point;
 use super::effect::{What, remark};
 use super::event::{At, Event, Spot};
 use super::fact::Condition;
-use super::group::{Group, Item};
+use super::fold::Item;
+use super::group::Group;
 use super::kind::Kind;
-use super::limits::EXPLAIN_EVENTS_MAX;
 use super::{Ledger, View};
+use crate::limits::EXPLAIN_EVENTS_MAX;
 
 impl Ledger {
     /// What the bed's status rests on, oldest first, the newest `EXPLAIN_EVENTS_MAX` events; `None` for a bed nobody
@@ -24,7 +25,7 @@ impl Ledger {
     }
 
     fn explained(&self, name: &str, at_ms: i64) -> Option<Vec<ExplainedEvent>> {
-        let bed = self.board.beds.get(name)?;
+        let bed = self.hospital.beds.get(name)?;
         let mut events: BTreeMap<At, ExplainedEvent> = BTreeMap::new();
         for ((at, _), point) in bed.points.iter().take_while(|((at, _), _)| at.ms <= at_ms) {
             if let Point::Condition(condition) = point {
@@ -52,7 +53,7 @@ impl Group {
     fn explain(&self, bed: &str, at_ms: i64, events: &mut BTreeMap<At, ExplainedEvent>) {
         for (i, item) in self.items.iter().enumerate() {
             let event = &item.event;
-            let out_by = self.verdict.out.get(i).copied().flatten();
+            let out_by = self.cancelled.out.get(i).copied().flatten();
             let does = self.does(bed, event);
             let named = [&event.active, &event.reserved].into_iter().flatten();
             let names_it = named.filter_map(Spot::bed).any(|name| **name == *bed);
@@ -98,7 +99,7 @@ impl Group {
     }
 
     fn cancel_does(&self, i: usize, does: &[&'static str]) -> String {
-        if self.verdict.waiting.contains(&i) {
+        if self.cancelled.waiting.contains(&i) {
             let waits = "waits for its target";
             return if does.is_empty() {
                 waits.to_owned()
@@ -116,7 +117,7 @@ impl Group {
                 .collect()
         };
         let mut words: Vec<String> = Vec::new();
-        let (out, used) = (by(&self.verdict.out), by(&self.verdict.used));
+        let (out, used) = (by(&self.cancelled.out), by(&self.cancelled.used));
         if !out.is_empty() {
             words.push(format!("takes out {}", out.join(" ")));
         }

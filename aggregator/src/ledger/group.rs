@@ -6,26 +6,20 @@
 
 use std::sync::Arc;
 
-use super::cancel::{Verdict, judge};
+use super::bedlist::BedList;
+use super::cancel::judge;
 use super::effect::Effect;
 use super::event::{At, Event};
+use super::fold::{Cancelled, Item, run};
 use super::kind::Kind;
-use super::visit::{Fold, Rules, Status, VisitState};
-
-#[derive(Debug, Clone)]
-pub(crate) struct Item {
-    pub(crate) event: Arc<Event>,
-    pub(crate) member: usize,
-    /// The member that a merge ends.
-    pub(crate) other: Option<usize>,
-}
+use super::visit::{Fold, Status, VisitState};
 
 #[derive(Default)]
 pub(crate) struct Group {
     pub(crate) names: Vec<Arc<str>>,
     /// In event order.
     pub(crate) items: Vec<Item>,
-    pub(crate) verdict: Verdict,
+    pub(crate) cancelled: Cancelled,
     pub(crate) fold: Fold,
 }
 
@@ -34,38 +28,6 @@ pub(crate) struct Group {
 pub(crate) struct Change {
     pub(crate) removed: Vec<Arc<Effect>>,
     pub(crate) added: Vec<Arc<Effect>>,
-}
-
-/// Folds events and what cancels do, in order; `until` leaves out what cancels do from there on.
-pub(crate) fn run(
-    rules: &Rules,
-    names: &[Arc<str>],
-    items: &[Item],
-    verdict: &Verdict,
-    until: Option<&At>,
-) -> Fold {
-    let mut fold = Fold::new(names);
-    let mut synths = verdict
-        .synths
-        .iter()
-        .filter(|synth| until.is_none_or(|until| synth.at < *until))
-        .peekable();
-    for (i, item) in items.iter().enumerate() {
-        if synths.peek().is_some() {
-            let at = At::of(&item.event);
-            while let Some(synth) = synths.next_if(|synth| synth.at < at) {
-                fold.settle(synth);
-            }
-        }
-        if !verdict.is_out(i) {
-            fold.event(rules, &item.event, item.member, item.other);
-        }
-        fold.mark(i + 1);
-    }
-    for synth in synths {
-        fold.settle(synth);
-    }
-    fold
 }
 
 impl Group {
@@ -100,28 +62,28 @@ impl Group {
         (place, last && members == self.names.len())
     }
 
-    pub(crate) fn insert(&mut self, rules: &Rules, event: &Arc<Event>) -> Change {
+    pub(crate) fn insert(&mut self, list: &BedList, event: &Arc<Event>) -> Change {
         let first = self.items.is_empty();
         let (place, appended) = self.place(event);
         let in_reach = self
-            .verdict
+            .cancelled
             .frontier_ms
             .is_some_and(|frontier| event.event_ms <= frontier);
         let plain = !in_reach && !event.kind.is_cancel() && event.kind != Kind::Merge;
         if first || !plain {
-            return self.refold(rules);
+            return self.refold(list);
         }
         if !appended {
-            if self.repeats(rules, place) {
+            if self.repeats(list, place) {
                 return Change::default();
             }
-            return self.refold(rules);
+            return self.refold(list);
         }
         let before = self.fold.effects.len();
         let member = self.items.get(place).map_or(0, |item| item.member);
-        self.fold.event(rules, event, member, None);
-        self.verdict.out.push(None);
-        self.verdict.used.push(None);
+        self.fold.event(list, event, member, None);
+        self.cancelled.out.push(None);
+        self.cancelled.used.push(None);
         self.fold.mark(self.items.len());
         Change {
             removed: Vec::new(),
@@ -140,7 +102,7 @@ impl Group {
     /// Keeps the events that `keep` says.
     pub(crate) fn retain(
         &mut self,
-        rules: &Rules,
+        list: &BedList,
         mut keep: impl FnMut(usize, &Arc<Event>) -> bool,
     ) -> Change {
         let mut i = 0;
@@ -148,12 +110,12 @@ impl Group {
             i += 1;
             keep(i - 1, &item.event)
         });
-        self.refold(rules)
+        self.refold(list)
     }
 
-    pub(crate) fn refold(&mut self, rules: &Rules) -> Change {
-        self.verdict = judge(rules, &self.names, &self.items);
-        let fold = run(rules, &self.names, &self.items, &self.verdict, None);
+    pub(crate) fn refold(&mut self, list: &BedList) -> Change {
+        self.cancelled = judge(list, &self.names, &self.items);
+        let fold = run(list, &self.names, &self.items, &self.cancelled, None);
         let old = std::mem::replace(&mut self.fold, fold);
         let same = old
             .effects
@@ -178,7 +140,7 @@ impl Group {
             .items
             .partition_point(|item| item.event.event_ms <= at_ms);
         let upto = self.items.iter().enumerate().take(end).rev();
-        upto.filter(|(i, item)| !self.verdict.is_out(*i) && !item.event.kind.is_cancel())
+        upto.filter(|(i, item)| !self.cancelled.is_out(*i) && !item.event.kind.is_cancel())
             .map(|(_, item)| item.event.event_ms)
             .next()
     }
@@ -202,7 +164,7 @@ impl Group {
         };
         let items = self.items.iter().enumerate();
         items
-            .filter(|(i, _)| !self.verdict.is_out(*i))
+            .filter(|(i, _)| !self.cancelled.is_out(*i))
             .filter_map(|(i, item)| ends_ms(&item.event).map(|ms| (ms, i)))
             .max()
             .map(|(_, i)| i)

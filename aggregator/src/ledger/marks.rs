@@ -4,32 +4,15 @@
 //! before it: if it changes neither the state nor a bed, everything after it stays as it is. Only a visit that was
 //! never merged has marks; whatever is not clear is folded anew.
 
-use super::group::{Group, Item};
-use super::limits::MARK_EVENTS;
-use super::visit::{Fold, Rules, VisitState};
-
-/// The state after the first `items` events.
-#[derive(Debug, Clone)]
-pub(crate) struct Mark {
-    pub(crate) items: usize,
-    pub(crate) state: VisitState,
-}
-
-impl Fold {
-    /// To be called after each event of a group, with how many there were.
-    pub(crate) fn mark(&mut self, items: usize) {
-        if items.is_multiple_of(MARK_EVENTS)
-            && let [state] = self.states.as_slice()
-        {
-            let state = state.clone();
-            self.marks.push(Mark { items, state });
-        }
-    }
-}
+use super::bedlist::BedList;
+use super::fold::Item;
+use super::group::Group;
+use super::visit::{Fold, Mark, VisitState};
+use crate::limits::MARK_EVENTS;
 
 impl Group {
     /// Whether the event that was just put at `place` changes nothing; then it is taken in.
-    pub(crate) fn repeats(&mut self, rules: &Rules, place: usize) -> bool {
+    pub(crate) fn repeats(&mut self, list: &BedList, place: usize) -> bool {
         let Some((start, state)) = self.mark_before(place) else {
             return false;
         };
@@ -37,20 +20,20 @@ impl Group {
         fold.states = vec![state];
         // Not yet in the verdict: the indices up to `place` are right, and no cancel stands after it.
         for (i, item) in self.items.iter().enumerate().take(place).skip(start) {
-            if !self.verdict.is_out(i) {
-                fold.event(rules, &item.event, 0, None);
+            if !self.cancelled.is_out(i) {
+                fold.event(list, &item.event, 0, None);
             }
         }
         let (before, effects) = (fold.states.clone(), fold.effects.len());
         let Some(item) = self.items.get(place) else {
             return false;
         };
-        fold.event(rules, &item.event, 0, None);
+        fold.event(list, &item.event, 0, None);
         if fold.states != before || fold.effects.len() != effects {
             return false;
         }
-        self.verdict.out.insert(place, None);
-        self.verdict.used.insert(place, None);
+        self.cancelled.out.insert(place, None);
+        self.cancelled.used.insert(place, None);
         let next = self.fold.marks.partition_point(|mark| mark.items <= place);
         for mark in self.fold.marks.iter_mut().skip(next) {
             mark.items += 1;
@@ -77,7 +60,7 @@ impl Group {
             return None;
         }
         let beyond = |item: &Item| {
-            self.verdict
+            self.cancelled
                 .frontier_ms
                 .is_none_or(|frontier| item.event.event_ms > frontier)
         };
@@ -91,7 +74,7 @@ impl Group {
                 beyond(last).then(|| (mark.items, mark.state.clone()))
             }
             None => self
-                .verdict
+                .cancelled
                 .frontier_ms
                 .is_none()
                 .then(|| (0, VisitState::default())),

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::effect::{Slot, What};
+use super::effect::{PendingKind, What};
 use super::event::At;
 use super::visit::{Fold, Opened, Status, VisitState};
 
 impl Fold {
-    /// The other visit goes on as this one.
+    /// B30: the other visit goes on as this one.
     pub(super) fn merge(&mut self, at: &At, m: usize, other: Option<usize>) {
         let Some(o) = other
             .map(|other| self.stands_for(other))
@@ -30,7 +30,11 @@ impl Fold {
             }
         }
         self.merge_beds(at, m, &gone, &from);
-        for slot in [Slot::Admission, Slot::Transfer, Slot::Discharge] {
+        for slot in [
+            PendingKind::Admission,
+            PendingKind::Transfer,
+            PendingKind::Discharge,
+        ] {
             self.merge_slot(at, m, o, slot, gone.slot(slot).cloned());
         }
         let Some(state) = self.states.get_mut(m) else {
@@ -47,7 +51,7 @@ impl Fold {
             state.status = gone.status;
         }
         if state.status == Status::Active {
-            self.close(at, m, Slot::Admission);
+            self.close(at, m, PendingKind::Admission);
         }
     }
 
@@ -87,8 +91,8 @@ impl Fold {
         }
     }
 
-    /// The newer of two pending events of one sort stays open.
-    fn merge_slot(&mut self, at: &At, m: usize, o: usize, slot: Slot, gone: Option<Opened>) {
+    /// B30, B32: the newer of two pending events of one sort stays open.
+    fn merge_slot(&mut self, at: &At, m: usize, o: usize, slot: PendingKind, gone: Option<Opened>) {
         let Some(gone) = gone else { return };
         let newer = match self.states.get(m).and_then(|state| state.slot(slot)) {
             Some(own) => (&gone.at, gone.n) > (&own.at, own.n),

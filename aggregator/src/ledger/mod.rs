@@ -7,7 +7,6 @@
 mod apply;
 mod bed;
 mod bedlist;
-mod board;
 mod cancel;
 mod census;
 mod device;
@@ -17,14 +16,14 @@ mod event;
 mod evict;
 mod explain;
 mod fact;
+mod fold;
 mod group;
+mod hospital;
 mod kind;
-pub mod limits;
 mod marks;
 mod merge;
 mod natural;
 mod outcome;
-mod policy;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -35,14 +34,12 @@ use std::sync::Arc;
 pub use bedlist::{BedList, BedListError, ListedBed};
 pub use fact::{BedSays, Condition, DeviceSays, DeviceValue, Fact, Place, Subject, VisitSays};
 pub use outcome::{Applied, Counters, Outcome, Touched};
-pub use policy::Policy;
 
 use apply::Seen;
-use board::Board;
 use device::Device;
 use event::Names;
 use group::Group;
-use visit::Rules;
+use hospital::Hospital;
 
 /// The moment that is asked for: the state at an event time, in the light of all that is known, or of what was
 /// received by `known_ms`.
@@ -66,14 +63,14 @@ pub type Coverage<'a> = &'a dyn Fn(&str) -> Option<f64>;
 
 /// Visits, beds, departments and devices, as the facts so far make them.
 pub struct Ledger {
-    rules: Rules,
+    list: BedList,
     names: Names,
     groups: BTreeMap<u64, Group>,
     /// Which group a visit is in. Only looked up; no order of it reaches a result.
     group_of: HashMap<Arc<str>, u64>,
     next_group: u64,
     seen: Seen,
-    board: Board,
+    hospital: Hospital,
     /// By site and name.
     devices: BTreeMap<(Arc<str>, Arc<str>), Device>,
     device_facts: u64,
@@ -81,11 +78,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn new(beds: BedList, policy: Policy) -> Self {
-        let rules = Rules { beds, policy };
+    pub fn new(list: BedList) -> Self {
         Self {
-            board: Board::new(&rules),
-            rules,
+            hospital: Hospital::new(&list),
+            list,
             names: Names::default(),
             groups: BTreeMap::new(),
             group_of: HashMap::new(),
@@ -121,19 +117,19 @@ impl Ledger {
             cancels_without_target: number(
                 self.groups
                     .values()
-                    .map(|group| group.verdict.waiting.len())
+                    .map(|group| group.cancelled.waiting.len())
                     .sum(),
             ),
             message_conflicts: self.seen.conflicts(),
             beds_in_conflict: number(
-                self.board
+                self.hospital
                     .beds
                     .values()
                     .filter(|bed| !bed.tip().conflict().is_empty())
                     .count(),
             ),
             unlisted_beds: number(
-                self.board
+                self.hospital
                     .beds
                     .values()
                     .filter(|bed| bed.exists() && !bed.listed)

@@ -9,17 +9,10 @@ use std::sync::Arc;
 use wardline_api::BedClass;
 
 use super::bedlist::BedList;
-use super::effect::{Effect, Slot, What, remark};
+use super::effect::{Effect, PendingKind, What, remark};
 use super::event::{At, Event, Spot};
 use super::kind::Kind;
-use super::marks::Mark;
-use super::policy::Policy;
-
-/// What the folds look up.
-pub(crate) struct Rules {
-    pub(crate) beds: BedList,
-    pub(crate) policy: Policy,
-}
+use crate::limits::MARK_EVENTS;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -67,19 +60,19 @@ pub(crate) struct VisitState {
 }
 
 impl VisitState {
-    pub(crate) fn slot(&self, slot: Slot) -> Option<&Opened> {
+    pub(crate) fn slot(&self, slot: PendingKind) -> Option<&Opened> {
         match slot {
-            Slot::Admission => self.admission.as_ref(),
-            Slot::Transfer => self.transfer.as_ref(),
-            Slot::Discharge => self.discharge.as_ref(),
+            PendingKind::Admission => self.admission.as_ref(),
+            PendingKind::Transfer => self.transfer.as_ref(),
+            PendingKind::Discharge => self.discharge.as_ref(),
         }
     }
 
-    pub(super) fn slot_mut(&mut self, slot: Slot) -> &mut Option<Opened> {
+    pub(super) fn slot_mut(&mut self, slot: PendingKind) -> &mut Option<Opened> {
         match slot {
-            Slot::Admission => &mut self.admission,
-            Slot::Transfer => &mut self.transfer,
-            Slot::Discharge => &mut self.discharge,
+            PendingKind::Admission => &mut self.admission,
+            PendingKind::Transfer => &mut self.transfer,
+            PendingKind::Discharge => &mut self.discharge,
         }
     }
 
@@ -90,7 +83,7 @@ impl VisitState {
 
 /// What a cancel does at its recorded time, besides taking its target out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum CorrectionKind {
     /// A12 that names another bed than the one before: the visit is there now.
     MoveTo(Arc<str>),
     /// A13 that names another bed: active again, there.
@@ -100,10 +93,17 @@ pub(crate) enum Act {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Synth {
+pub(crate) struct Correction {
     pub(crate) at: At,
     pub(crate) member: usize,
-    pub(crate) act: Act,
+    pub(crate) what: CorrectionKind,
+}
+
+/// The state after the first `items` events.
+#[derive(Debug, Clone)]
+pub(crate) struct Mark {
+    pub(crate) items: usize,
+    pub(crate) state: VisitState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Fold {
 
     pub(crate) fn event(
         &mut self,
-        rules: &Rules,
+        list: &BedList,
         event: &Arc<Event>,
         member: usize,
         other: Option<usize>,
@@ -153,76 +153,103 @@ impl Fold {
         let m = self.stands_for(member);
         let bed = event.active.as_ref().and_then(Spot::bed).cloned();
         match event.kind {
+            // B18
             Kind::Admit | Kind::ToInpatient => {
                 self.admitted(m);
                 self.activate(at, m);
                 self.go(at, m, bed, How::Depart, 0);
             }
+            // B19
             Kind::Register => {
                 self.admitted(m);
                 self.activate(at, m);
-                if let Some(bed) = bed.filter(|bed| is_ed(rules, bed)) {
+                if let Some(bed) = bed.filter(|bed| is_ed(list, bed)) {
                     self.go(at, m, Some(bed), How::Depart, 0);
                 }
             }
+            // B20
             Kind::PreAdmit | Kind::PendingAdmit => {
                 self.set_status(m, Status::Planned);
-                self.open(at, m, Slot::Admission, event.active.clone());
+                self.open(at, m, PendingKind::Admission, event.active.clone());
             }
+            // B21
             Kind::Transfer => {
                 let remarks = self.prior_disagrees(m, event);
                 self.unseen(m, bed.as_ref());
                 self.activate(at, m);
-                self.close(at, m, Slot::Transfer);
+                self.close(at, m, PendingKind::Transfer);
                 self.go(at, m, bed, How::Depart, remarks);
             }
+            // B22
             Kind::Discharge => self.end(at, m, How::Depart),
+            // B23
             Kind::ToOutpatient => {
                 self.activate(at, m);
-                self.close(at, m, Slot::Transfer);
-                self.close(at, m, Slot::Discharge);
+                self.close(at, m, PendingKind::Transfer);
+                self.close(at, m, PendingKind::Discharge);
                 self.go(at, m, None, How::Depart, 0);
             }
+            // B24
             Kind::Update => self.update(at, m, bed),
-            Kind::PendingTransfer => self.open(at, m, Slot::Transfer, event.reserved.clone()),
-            Kind::PendingDischarge => self.open(at, m, Slot::Discharge, None),
+            // B25, B32
+            Kind::PendingTransfer => {
+                self.open(at, m, PendingKind::Transfer, event.reserved.clone())
+            }
+            // B26, B32
+            Kind::PendingDischarge => self.open(at, m, PendingKind::Discharge, None),
+            // B27
             Kind::Swap => {
                 self.unseen(m, bed.as_ref());
                 self.activate(at, m);
                 self.go(at, m, bed, How::Vacate, 0);
             }
+            // B28
             Kind::LeaveOut => self.leave(at, m, true),
+            // B28, B33
             Kind::LeaveBack => {
                 self.leave(at, m, false);
                 self.place_unknown(at, m, bed);
             }
+            // B30
             Kind::Merge => self.merge(at, m, other),
             _ => {}
         }
     }
 
+    /// To be called after each event of a group, with how many there were.
+    pub(crate) fn mark(&mut self, items: usize) {
+        if items.is_multiple_of(MARK_EVENTS)
+            && let [state] = self.states.as_slice()
+        {
+            let state = state.clone();
+            self.marks.push(Mark { items, state });
+        }
+    }
+
     /// What a cancel does at its recorded time.
-    pub(crate) fn settle(&mut self, synth: &Synth) {
-        let m = self.stands_for(synth.member);
+    pub(crate) fn settle(&mut self, correction: &Correction) {
+        let m = self.stands_for(correction.member);
         let status = self
             .states
             .get(m)
             .map_or(Status::Unknown, |state| state.status);
-        match &synth.act {
-            // Who is gone is not put into a bed by the correction of an earlier transfer.
-            Act::MoveTo(_) if status == Status::Ended => {}
-            Act::MoveTo(bed) | Act::Reactivate(bed) => {
+        match &correction.what {
+            // B11: who is gone is not put into a bed by the correction of an earlier transfer.
+            CorrectionKind::MoveTo(_) if status == Status::Ended => {}
+            // B11, B12
+            CorrectionKind::MoveTo(bed) | CorrectionKind::Reactivate(bed) => {
                 self.unseen(m, Some(bed));
-                self.activate(&synth.at, m);
+                self.activate(&correction.at, m);
                 self.go(
-                    &synth.at,
+                    &correction.at,
                     m,
                     Some(bed.clone()),
                     How::Vacate,
                     remark::CANCEL_NAMES_OTHER_BED,
                 );
             }
-            Act::End => self.end(&synth.at, m, How::Vacate),
+            // B9
+            CorrectionKind::End => self.end(&correction.at, m, How::Vacate),
         }
     }
 
@@ -234,7 +261,7 @@ impl Fold {
         }
     }
 
-    /// A visit whose admission nobody saw is active where an event says it is.
+    /// B33: a visit whose admission nobody saw is active where an event says it is.
     fn place_unknown(&mut self, at: &At, m: usize, bed: Option<Arc<str>>) {
         let unknown = self
             .states
@@ -262,7 +289,7 @@ impl Fold {
         }
     }
 
-    /// PV1-6 is not needed; one that names another bed than the known one is worth a look.
+    /// B21: PV1-6 is not needed; one that names another bed than the known one is worth a look.
     fn prior_disagrees(&self, m: usize, event: &Event) -> u8 {
         let (Some(state), Some(prior)) =
             (self.states.get(m), event.prior.as_ref().and_then(Spot::bed))
@@ -284,12 +311,16 @@ impl Fold {
     }
 
     fn activate(&mut self, at: &At, m: usize) {
-        self.close(at, m, Slot::Admission);
+        self.close(at, m, PendingKind::Admission);
         self.set_status(m, Status::Active);
     }
 
     fn end(&mut self, at: &At, m: usize, how: How) {
-        for slot in [Slot::Admission, Slot::Transfer, Slot::Discharge] {
+        for slot in [
+            PendingKind::Admission,
+            PendingKind::Transfer,
+            PendingKind::Discharge,
+        ] {
             self.close(at, m, slot);
         }
         self.set_status(m, Status::Ended);
@@ -314,7 +345,7 @@ impl Fold {
         }
     }
 
-    /// Puts a visit into a bed, or into none. Naming a bed it has moves nobody.
+    /// Puts a visit into a bed, or into none. B14: naming a bed it has moves nobody.
     fn go(&mut self, at: &At, m: usize, bed: Option<Arc<str>>, how: How, remarks: u8) {
         let Some(state) = self.states.get_mut(m) else {
             return;
@@ -329,7 +360,7 @@ impl Fold {
                 self.emit(at, Some(left.bed.clone()), m, What::Once);
                 self.hold(m, left);
             } else if stays || how == How::Vacate {
-                // An event that names one of two beds says that the other one was a mistake.
+                // B30: an event that names one of two beds says that the other one was a mistake.
                 self.emit(at, Some(left.bed), m, What::Vacate);
             } else {
                 self.emit(at, Some(left.bed), m, What::Depart);
@@ -356,7 +387,7 @@ impl Fold {
         }
     }
 
-    pub(super) fn open(&mut self, at: &At, m: usize, slot: Slot, place: Option<Spot>) {
+    pub(super) fn open(&mut self, at: &At, m: usize, slot: PendingKind, place: Option<Spot>) {
         self.close(at, m, slot);
         let bed = place.as_ref().and_then(Spot::bed).cloned();
         let n = self.emit(
@@ -377,7 +408,7 @@ impl Fold {
         }
     }
 
-    pub(super) fn close(&mut self, at: &At, m: usize, slot: Slot) {
+    pub(super) fn close(&mut self, at: &At, m: usize, slot: PendingKind) {
         let Some(opened) = self
             .states
             .get_mut(m)
@@ -423,9 +454,7 @@ impl Fold {
     }
 }
 
-fn is_ed(rules: &Rules, bed: &str) -> bool {
-    rules
-        .beds
-        .get(bed)
+fn is_ed(list: &BedList, bed: &str) -> bool {
+    list.get(bed)
         .is_some_and(|listed| listed.class == BedClass::Ed)
 }

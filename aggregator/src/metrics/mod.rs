@@ -4,19 +4,15 @@
 mod rows;
 mod text;
 
-use std::sync::Arc;
-
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use wardline_api::{Accounting, DepartmentRow, Sources};
 
-use crate::accounting::accounting;
-use crate::api::Api;
-use crate::coverage::Listening;
+use crate::engine::shared::Shared;
+use crate::health::SiteInfo;
+use crate::health::accounting::accounting;
+use crate::health::coverage::Listening;
+use crate::health::fold::FoldProgress;
+use crate::health::sources::sources;
 use crate::ledger::{Counters, View};
-use crate::shared::Books;
-use crate::sources::sources;
 use text::Text;
 
 /// Everything that one scrape shows.
@@ -27,41 +23,31 @@ struct Snapshot {
     silent: usize,
     accounting: Accounting,
     sources: Sources,
-    books: Books,
+    fold: FoldProgress,
 }
 
-pub(crate) async fn get(State(api): State<Arc<Api>>) -> Response {
-    let snapshot = {
-        let api = Arc::clone(&api);
-        tokio::task::spawn_blocking(move || snapshot(&api)).await
-    };
-    let Ok(snapshot) = snapshot else {
-        return axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+/// One scrape.
+pub(crate) fn scrape(shared: &Shared, sites: &[SiteInfo]) -> String {
+    let snapshot = snapshot(shared, sites);
     let mut text = Text::default();
     rows::departments(&mut text, &snapshot.departments);
     rows::stages(&mut text, &snapshot.accounting);
     rows::ledger(&mut text, &snapshot);
-    rows::logs(&mut text, &api.shared, &snapshot.books);
-    rows::agents(&mut text, &snapshot.sources, &snapshot.books);
-    rows::clients(&mut text, &api.shared);
-    let kind = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
-    (kind, text.out).into_response()
+    rows::logs(&mut text, shared, &snapshot.fold);
+    rows::agents(&mut text, &snapshot.sources, &snapshot.fold);
+    rows::clients(&mut text, shared);
+    text.out
 }
 
-fn snapshot(api: &Api) -> Snapshot {
-    let shared = &api.shared;
+fn snapshot(shared: &Shared, sites: &[SiteInfo]) -> Snapshot {
     let folded = shared.folded();
     let now_ms = shared.now_ms();
     let devices = folded.ledger.devices(now_ms);
     let departments = shared.departments(&folded, View::at(now_ms), true);
-    let books = shared.books().clone();
-    let board = shared.board().clone();
+    let fold = shared.fold().clone();
+    let statuses = shared.statuses().clone();
     let listening = Listening {
-        board: &board,
+        statuses: &statuses,
         heard: &folded.heard,
         now_ms,
         silent_after_ms: shared.agent_silent_ms,
@@ -71,8 +57,8 @@ fn snapshot(api: &Api) -> Snapshot {
         counters: folded.ledger.counters(),
         devices: devices.len(),
         silent: devices.iter().filter(|d| d.silent).count(),
-        accounting: accounting(&board, &books, &shared.progress, &api.sites, now_ms),
-        sources: sources(&listening, &books, &shared.progress, &api.sites),
-        books,
+        accounting: accounting(&statuses, &fold, &shared.progress, sites, now_ms),
+        sources: sources(&listening, &fold, &shared.progress, sites),
+        fold,
     }
 }

@@ -1,12 +1,14 @@
-//! Which figures are shown, under which names.
+//! Which figures are shown, under which names: a family of lines each, from the same rows that the API answers with.
 
 use std::sync::atomic::Ordering;
 
-use wardline_api::{Accounting, DepartmentRow, Sources};
+use wardline_api::{Accounting, DepartmentRow, SourceRow, Sources, StageRow};
 
 use super::Snapshot;
 use super::text::Text;
-use crate::shared::{Books, Shared};
+use crate::engine::shared::Shared;
+use crate::health::copies::PartitionProgress;
+use crate::health::fold::FoldProgress;
 
 type DepartmentValue = fn(&DepartmentRow) -> Option<f64>;
 
@@ -57,6 +59,29 @@ const DEPARTMENT_GAUGES: [(&str, &str, DepartmentValue); 9] = [
     ),
 ];
 
+/// The states of beds, each bed in one of them.
+const BED_STATES: [(&str, fn(&DepartmentRow) -> u32); 8] = [
+    ("occupied", |r| r.occupied),
+    ("available", |r| r.available),
+    ("reserved", |r| r.reserved),
+    ("dirty", |r| r.dirty),
+    ("cleaning", |r| r.cleaning),
+    ("blocked", |r| r.blocked),
+    ("closed", |r| r.closed),
+    ("unknown", |r| r.unknown),
+];
+
+/// What became of the events of a stage.
+const FATES: [(&str, fn(&StageRow) -> u64); 7] = [
+    ("received", |r| r.received),
+    ("applied", |r| r.applied),
+    ("late", |r| r.late),
+    ("duplicate", |r| r.duplicate),
+    ("sidelined", |r| r.sidelined),
+    ("evicted", |r| r.evicted),
+    ("filtered", |r| r.filtered),
+];
+
 pub(super) fn departments(text: &mut Text, rows: &[DepartmentRow]) {
     text.head(
         "wardline_beds",
@@ -64,27 +89,15 @@ pub(super) fn departments(text: &mut Text, rows: &[DepartmentRow]) {
         "Beds by department and status; each bed once.",
     );
     for row in rows {
-        for (status, n) in [
-            ("occupied", row.occupied),
-            ("available", row.available),
-            ("reserved", row.reserved),
-            ("dirty", row.dirty),
-            ("cleaning", row.cleaning),
-            ("blocked", row.blocked),
-            ("closed", row.closed),
-            ("unknown", row.unknown),
-        ] {
+        for (status, n) in BED_STATES {
             let labels = [("department", row.department.as_str()), ("status", status)];
-            text.line("wardline_beds", &labels, n);
+            text.line("wardline_beds", &labels, n(row));
         }
     }
     for (name, help, value) in DEPARTMENT_GAUGES {
-        text.head(name, "gauge", help);
-        for row in rows {
-            if let Some(value) = value(row) {
-                text.line(name, &[("department", &row.department)], value);
-            }
-        }
+        text.each(name, "gauge", help, rows, |row| {
+            value(row).map(|value| (vec![("department", row.department.as_str())], value))
+        });
     }
 }
 
@@ -92,48 +105,38 @@ fn small(seconds: Option<i64>) -> Option<f64> {
     seconds.and_then(|n| i32::try_from(n).ok()).map(f64::from)
 }
 
+fn stage(row: &StageRow) -> Vec<(&'static str, &str)> {
+    vec![("site", &row.site), ("stage", &row.stage)]
+}
+
 pub(super) fn stages(text: &mut Text, accounting: &Accounting) {
+    let total = "wardline_stage_events_total";
     text.head(
-        "wardline_stage_events_total",
+        total,
         "counter",
         "Events of a stage by what became of them; received is the sum of the others.",
     );
     for row in &accounting.stages {
-        for (fate, n) in [
-            ("received", row.received),
-            ("applied", row.applied),
-            ("late", row.late),
-            ("duplicate", row.duplicate),
-            ("sidelined", row.sidelined),
-            ("evicted", row.evicted),
-            ("filtered", row.filtered),
-        ] {
-            let labels = [
-                ("site", row.site.as_str()),
-                ("stage", &row.stage),
-                ("fate", fate),
-            ];
-            text.line("wardline_stage_events_total", &labels, n);
+        for (fate, n) in FATES {
+            let mut labels = stage(row);
+            labels.push(("fate", fate));
+            text.line(total, &labels, n(row));
         }
     }
-    text.head(
+    text.each(
         "wardline_stage_in_flight_events",
         "gauge",
         "Events on their way through a stage.",
+        &accounting.stages,
+        |row| Some((stage(row), row.in_flight)),
     );
-    for row in &accounting.stages {
-        let labels = [("site", row.site.as_str()), ("stage", &row.stage)];
-        text.line("wardline_stage_in_flight_events", &labels, row.in_flight);
-    }
-    text.head(
+    text.each(
         "wardline_unaccounted_events",
         "gauge",
         "Received and nowhere; anything but 0 is a fault.",
+        &accounting.stages,
+        |row| Some((stage(row), row.unaccounted)),
     );
-    for row in &accounting.stages {
-        let labels = [("site", row.site.as_str()), ("stage", &row.stage)];
-        text.line("wardline_unaccounted_events", &labels, row.unaccounted);
-    }
     text.one(
         "wardline_unaccounted_events_sum",
         "gauge",
@@ -175,59 +178,44 @@ pub(super) fn ledger(text: &mut Text, snapshot: &Snapshot) {
     ] {
         text.one(name, "gauge", help, n);
     }
-    text.head(
+    let counts = &snapshot.fold.counts;
+    text.each(
         "wardline_ledger_lost_records_total",
         "counter",
         "Records gone from a log before they were folded.",
+        counts,
+        |(site, counts)| Some((vec![("site", site.as_str())], counts.lost)),
     );
-    for (site, counts) in &snapshot.books.counts {
-        text.line(
-            "wardline_ledger_lost_records_total",
-            &[("site", site)],
-            counts.lost,
-        );
-    }
-    text.head(
+    text.each(
         "wardline_ledger_forgotten_facts_total",
         "counter",
         "Facts let go beyond the history horizon.",
+        counts,
+        |(site, counts)| Some((vec![("site", site.as_str())], counts.forgotten)),
     );
-    for (site, counts) in &snapshot.books.counts {
-        text.line(
-            "wardline_ledger_forgotten_facts_total",
-            &[("site", site)],
-            counts.forgotten,
-        );
-    }
     text.one(
         "wardline_store_commits_total",
         "counter",
         "Commits of the state file.",
-        snapshot.books.commits,
+        snapshot.fold.commits,
     );
     text.one(
         "wardline_store_failing",
         "gauge",
         "1 while the state file cannot be written.",
-        u8::from(snapshot.books.store_trouble.is_some()),
+        u8::from(snapshot.fold.store_trouble.is_some()),
     );
 }
 
-pub(super) fn logs(text: &mut Text, shared: &Shared, books: &Books) {
-    text.head(
+pub(super) fn logs(text: &mut Text, shared: &Shared, fold: &FoldProgress) {
+    text.each(
         "wardline_fold_lag_records",
         "gauge",
         "Records in the log that are not folded yet.",
+        &fold.inputs,
+        |(key, input)| Some((vec![("partition", key.as_str())], input.lag())),
     );
-    for (key, input) in &books.inputs {
-        text.line(
-            "wardline_fold_lag_records",
-            &[("partition", key)],
-            input.lag(),
-        );
-    }
-    let all = shared.progress.all();
-    type Get = fn(&crate::replicate::progress::PartitionProgress) -> u64;
+    type Get = fn(&PartitionProgress) -> u64;
     let metrics: [(&str, &str, &str, Get); 4] = [
         (
             "wardline_replicate_lag_records",
@@ -254,78 +242,71 @@ pub(super) fn logs(text: &mut Text, shared: &Shared, books: &Books) {
             |p| p.recreated,
         ),
     ];
+    let all: Vec<_> = shared.progress.all();
+    let all: Vec<_> = all
+        .iter()
+        .map(|((site, topic, n), p)| (site, topic, n.to_string(), p))
+        .collect();
     for (name, kind, help, value) in metrics {
-        text.head(name, kind, help);
-        for ((site, topic, partition), progress) in &all {
-            let partition = partition.to_string();
-            let labels = [
-                ("site", site.as_str()),
-                ("topic", topic),
-                ("partition", &partition),
-            ];
-            text.line(name, &labels, value(progress));
-        }
+        text.each(
+            name,
+            kind,
+            help,
+            &all,
+            |(site, topic, partition, progress)| {
+                let labels = vec![
+                    ("site", site.as_str()),
+                    ("topic", topic),
+                    ("partition", partition),
+                ];
+                Some((labels, value(progress)))
+            },
+        );
     }
 }
 
-pub(super) fn agents(text: &mut Text, sources: &Sources, books: &Books) {
+fn source(row: &SourceRow) -> Vec<(&'static str, &str)> {
+    vec![
+        ("site", &row.site),
+        ("kind", &row.kind),
+        ("name", &row.name),
+    ]
+}
+
+pub(super) fn agents(text: &mut Text, sources: &Sources, fold: &FoldProgress) {
     text.one(
         "wardline_status_records_total",
         "counter",
         "Words of agents and bridges that were read since the start.",
-        books.status_records,
+        fold.status_records,
     );
     text.one(
         "wardline_status_unreadable_total",
         "counter",
         "Words that could not be read.",
-        books.unreadable_statuses,
+        fold.unreadable_statuses,
     );
-    text.head(
+    text.each(
         "wardline_source_connected",
         "gauge",
         "1 when an agent or bridge is connected and heard in time.",
+        &sources.sources,
+        |row| Some((source(row), u8::from(row.connected))),
     );
-    for row in &sources.sources {
-        let labels = [
-            ("site", row.site.as_str()),
-            ("kind", &row.kind),
-            ("name", &row.name),
-        ];
-        text.line(
-            "wardline_source_connected",
-            &labels,
-            u8::from(row.connected),
-        );
-    }
-    text.head(
+    text.each(
         "wardline_source_backlog_events",
         "gauge",
         "Events that wait at a source.",
+        &sources.sources,
+        |row| Some((source(row), row.backlog)),
     );
-    for row in &sources.sources {
-        let labels = [
-            ("site", row.site.as_str()),
-            ("kind", &row.kind),
-            ("name", &row.name),
-        ];
-        text.line("wardline_source_backlog_events", &labels, row.backlog);
-    }
-    text.head(
+    text.each(
         "wardline_source_lag_seconds",
         "gauge",
         "From an event's arrival at its agent to the views.",
+        &sources.sources,
+        |row| row.lag_s.map(|lag| (source(row), lag)),
     );
-    for row in &sources.sources {
-        if let Some(lag) = row.lag_s {
-            let labels = [
-                ("site", row.site.as_str()),
-                ("kind", &row.kind),
-                ("name", &row.name),
-            ];
-            text.line("wardline_source_lag_seconds", &labels, lag);
-        }
-    }
 }
 
 pub(super) fn clients(text: &mut Text, shared: &Shared) {

@@ -31,6 +31,21 @@ impl Text {
         writeln!(self.out, " {value}").ok();
     }
 
+    /// A line of every row that has the value.
+    pub(super) fn each<'a, R: 'a, V: std::fmt::Display>(
+        &mut self,
+        name: &str,
+        kind: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = R>,
+        line: impl Fn(R) -> Option<(Vec<(&'a str, &'a str)>, V)>,
+    ) {
+        self.head(name, kind, help);
+        for (labels, value) in rows.into_iter().filter_map(line) {
+            self.line(name, &labels, value);
+        }
+    }
+
     pub(super) fn one(
         &mut self,
         name: &str,

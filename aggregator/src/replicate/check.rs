@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn r5_truncation_and_recreation_are_seen_from_offsets() {
+    fn rp5_truncation_and_recreation_are_seen_from_offsets() {
         assert_eq!(by_offsets(5, held(0, 5)), Verdict::Same);
         assert_eq!(by_offsets(5, held(5, 9)), Verdict::Same);
         assert_eq!(
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn r6_another_record_at_the_known_offset_is_another_log() {
+    fn rp6_another_record_at_the_known_offset_is_another_log() {
         let now = held(0, 9);
         assert_eq!(
             by_record((4, "a/1"), Some(&entry(4, "a/1")), now),

@@ -13,10 +13,10 @@ use wardline_model::topic::STATUS;
 use wardline_service::Stop;
 
 use super::check::{Verdict, by_offsets, by_record, identity};
-use super::origin::Origin;
-use super::progress::{PartitionId, Progress};
 use super::resume::{Copied, Resume};
+use crate::decode::origin::Origin;
 use crate::error::AggregatorError;
+use crate::health::copies::{CopyProgress, PartitionId};
 use crate::hooks::{FaultPoint, Hooks};
 use crate::limits::{
     CHECKPOINT_INTERVAL_MS, CHECKPOINT_RECORDS_MAX, COPY_RECORDS_MAX, DISCOVER_INTERVAL_MS,
@@ -29,7 +29,7 @@ use crate::store::{Checkpoint, LastCopy, Problem, Store};
 pub(crate) struct Context {
     pub(crate) centre: SharedLog,
     pub(crate) store: Arc<Store>,
-    pub(crate) progress: Arc<Progress>,
+    pub(crate) progress: Arc<CopyProgress>,
     pub(crate) hooks: Hooks,
     pub(crate) stop: Stop,
 }

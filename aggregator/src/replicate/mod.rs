@@ -6,8 +6,6 @@
 
 pub(crate) mod check;
 mod copy;
-pub(crate) mod origin;
-pub(crate) mod progress;
 mod resume;
 
 use std::collections::BTreeSet;
@@ -17,9 +15,9 @@ use tokio::task::JoinSet;
 use wardline_log::{LogError, SharedLog};
 use wardline_model::topic::{FHIR_TOPICS, STATUS};
 
+use crate::health::copies::PartitionId;
 pub(crate) use copy::Context;
 use copy::Copier;
-use progress::PartitionId;
 
 use crate::error::AggregatorError;
 use crate::limits::{

@@ -12,7 +12,7 @@ use wardline_model::RangeSet;
 use wardline_model::topic::STATUS;
 
 use super::check::identity;
-use super::origin::Origin;
+use crate::decode::origin::Origin;
 use crate::limits::{COPY_RECORDS_MAX, READ_WAIT_MS};
 use crate::store::{Checkpoint, LastCopy};
 

@@ -12,10 +12,10 @@ use wardline_log::{Record, SharedLog};
 use wardline_service::Stop;
 
 use super::TOPICS;
+use crate::engine::shared::Shared;
 use crate::error::AggregatorError;
 use crate::hooks::FaultPoint;
 use crate::limits::{OUTBOX_BATCH_ROWS_MAX, OUTBOX_RETRY_MS};
-use crate::shared::Shared;
 use crate::store::{OutboxKey, OutboxRow, Store};
 
 pub(crate) struct Publisher {
@@ -37,13 +37,13 @@ impl Publisher {
             let wait = match self.pass(&mut sent).await {
                 Ok(true) => continue,
                 Ok(false) => {
-                    self.shared.books().outbox_trouble = None;
+                    self.shared.fold().outbox_trouble = None;
                     Duration::from_secs(3600)
                 }
                 Err(error @ AggregatorError::Fault(_)) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "view topics cannot be written, will try again");
-                    self.shared.books().outbox_trouble = Some(format!("view topics: {error}"));
+                    self.shared.fold().outbox_trouble = Some(format!("view topics: {error}"));
                     Duration::from_millis(OUTBOX_RETRY_MS)
                 }
             };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wardline_aggregator::decode;
 use wardline_aggregator::ledger::{
-    BedList, Condition, DeviceValue, Fact, Ledger, Outcome, Policy, Subject, View,
+    BedList, Condition, DeviceValue, Fact, Ledger, Outcome, Subject, View,
 };
 use wardline_log::Record;
 use wardline_model::topic::FHIR_TOPICS;
@@ -101,7 +101,7 @@ fn the_words_of_the_message_arrive() {
 
 #[test]
 fn b18_an_admission_of_the_bridge_occupies_its_bed() {
-    let mut ledger = Ledger::new(BedList::empty(), Policy::default());
+    let mut ledger = Ledger::new(BedList::empty());
     let fact = named("adt_a01").remove(0);
     let at = View::at(fact.event_ms);
     assert_eq!(ledger.apply(fact).outcome, Outcome::Applied);

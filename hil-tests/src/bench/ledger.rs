@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::json;
-use wardline_aggregator::ledger::{BedList, Ledger, Policy};
+use wardline_aggregator::ledger::{BedList, Ledger};
 use wardline_aggregator::{Source, decode};
 use wardline_log::{SharedLog, Target};
 use wardline_model::topic::FHIR_TOPICS;
@@ -49,7 +49,7 @@ async fn in_memory(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()>
         }
     }
     let count = facts.len() as f64;
-    let mut ledger = Ledger::new(BedList::empty(), Policy::default());
+    let mut ledger = Ledger::new(BedList::empty());
     let begun = Instant::now();
     for fact in facts {
         ledger.apply(fact);

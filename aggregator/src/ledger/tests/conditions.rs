@@ -69,24 +69,6 @@ fn b16_the_other_occupant_keeps_the_bed_from_being_dirty() {
 }
 
 #[test]
-fn b16_each_class_of_bed_has_its_own_policy() {
-    let mut policy = Policy::default();
-    policy
-        .dirty_after_departure
-        .insert(wardline_api::BedClass::Ed, false);
-    let mut ledger = Ledger::new(BedList::parse(LIST).unwrap(), policy);
-    ledger.apply(condition(9, 1, ED1, "U"));
-    for said in [
-        said("A04", 1, 10).in_(ED1),
-        said("A02", 2, 20).in_(A1),
-        said("A03", 3, 30),
-    ] {
-        ledger.apply(said.fact());
-    }
-    assert_beds(&ledger, 31, &[(ED1, Available), (A1, Dirty)]);
-}
-
-#[test]
 fn b16_a_condition_before_an_admission_comes_back_after_a_cancel() {
     let mut ledger = fold([condition(1, 1, A1, "U")]);
     ledger.apply(said("A01", 2, 10).in_(A1).fact());

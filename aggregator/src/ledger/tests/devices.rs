@@ -1,6 +1,7 @@
 //! D1 to D6: devices.
 
 use super::*;
+use crate::limits::DEVICE_ARRIVALS_MAX;
 use wardline_api::DeviceState;
 
 fn device(n: u64, ts: i64, value: DeviceValue, seq: Option<u64>) -> Fact {
@@ -235,7 +236,7 @@ fn d5_p7_what_is_kept_of_a_device_is_bounded_and_rebuilds_it() {
             ledger.counters().facts,
             u64::try_from(storage.len()).unwrap()
         );
-        assert!(storage.len() <= 3 * (2 * limits::DEVICE_ARRIVALS_MAX + 1) + 3);
+        assert!(storage.len() <= 3 * (2 * DEVICE_ARRIVALS_MAX + 1) + 3);
     }
     let rebuilt = fold(storage.into_values());
     assert_eq!(rebuilt.canonical_text(), ledger.canonical_text());

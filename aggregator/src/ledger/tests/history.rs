@@ -1,6 +1,7 @@
 //! B37: bounded memory that changes no present number (P7).
 
 use super::*;
+use crate::limits::ENDED_KEPT_MS;
 use BedStatus::*;
 
 fn stay(visit: &str, n: u64, from: i64, to: i64, bed: &str) -> Vec<Fact> {
@@ -79,7 +80,7 @@ fn b37_in_the_end_the_end_goes_too() {
     let mut ledger = fold(facts);
     ledger.evict(1000 * MINUTE);
     assert_eq!(ledger.counters().visits, 1);
-    let later = 1000 * MINUTE + Policy::default().ended_kept_ms;
+    let later = 1000 * MINUTE + ENDED_KEPT_MS;
     assert_eq!(ledger.evict(later).len(), 1);
     assert_eq!((ledger.counters().visits, ledger.counters().facts), (0, 1));
 }

@@ -123,7 +123,7 @@ pub(super) fn condition(n: u64, minute: i64, bed: &str, code: &str) -> Fact {
 }
 
 pub(super) fn ledger() -> Ledger {
-    Ledger::new(BedList::parse(LIST).unwrap(), Policy::default())
+    Ledger::new(BedList::parse(LIST).unwrap())
 }
 
 pub(super) fn fold(facts: impl IntoIterator<Item = Fact>) -> Ledger {

@@ -5,22 +5,23 @@ use std::collections::BTreeSet;
 use wardline_api::{SourceRow, Sources};
 use wardline_model::time::rfc3339;
 
-use crate::accounting::{SiteInfo, coverage_of};
-use crate::board::Speaker;
-use crate::coverage::{Heard, Listening};
+use crate::health::SiteInfo;
+use crate::health::accounting::coverage_of;
+use crate::health::copies::CopyProgress;
+use crate::health::coverage::{Heard, Listening};
+use crate::health::fold::FoldProgress;
+use crate::health::status::Speaker;
 use crate::limits::PROBLEM_SHOWN_MS;
-use crate::replicate::progress::Progress;
-use crate::shared::Books;
 
 pub(crate) fn sources(
     listening: &Listening<'_>,
-    books: &Books,
-    progress: &Progress,
+    fold: &FoldProgress,
+    progress: &CopyProgress,
     sites: &[SiteInfo],
 ) -> Sources {
     let now_ms = listening.now_ms;
     let names: BTreeSet<&Speaker> = listening
-        .board
+        .statuses
         .agents
         .keys()
         .chain(listening.heard.keys())
@@ -32,7 +33,7 @@ pub(crate) fn sources(
     rows.extend(
         sites
             .iter()
-            .map(|info| bridge_row(listening, books, progress, info)),
+            .map(|info| bridge_row(listening, fold, progress, info)),
     );
     rows.sort_by(|a, b| (&a.site, &a.kind, &a.name).cmp(&(&b.site, &b.kind, &b.name)));
     Sources {
@@ -49,8 +50,12 @@ fn agent_row(listening: &Listening<'_>, agent: &Speaker) -> SourceRow {
     let (site, name) = agent;
     let now_ms = listening.now_ms;
     let heard = listening.heard.get(agent).copied();
-    let status = listening.board.agents.get(agent).map(|said| &said.status);
-    let (_, coverage) = coverage_of(listening.board, site, name);
+    let status = listening
+        .statuses
+        .agents
+        .get(agent)
+        .map(|said| &said.status);
+    let (_, coverage) = coverage_of(listening.statuses, site, name);
     let last_event = status
         .and_then(|s| s.last_event_ms)
         .max(heard.map(|h: Heard| h.received_ms));
@@ -75,7 +80,7 @@ fn agent_row(listening: &Listening<'_>, agent: &Speaker) -> SourceRow {
 }
 
 fn agent_problem(listening: &Listening<'_>, agent: &Speaker) -> Option<String> {
-    let Some(said) = listening.board.agents.get(agent) else {
+    let Some(said) = listening.statuses.agents.get(agent) else {
         return Some("never said a status".to_owned());
     };
     if !said.status.online {
@@ -94,12 +99,12 @@ fn agent_problem(listening: &Listening<'_>, agent: &Speaker) -> Option<String> {
 
 fn bridge_row(
     listening: &Listening<'_>,
-    books: &Books,
-    progress: &Progress,
+    fold: &FoldProgress,
+    progress: &CopyProgress,
     info: &SiteInfo,
 ) -> SourceRow {
     let now_ms = listening.now_ms;
-    let said = listening.board.bridges.get(&info.site);
+    let said = listening.statuses.bridges.get(&info.site);
     let last_event = listening
         .heard
         .iter()
@@ -108,7 +113,7 @@ fn bridge_row(
         .max();
     let mut problems = progress.problems(&info.site, now_ms);
     let mine = |site: &str| site == info.site || (!info.local && site.is_empty());
-    for input in books.inputs.values().filter(|input| mine(&input.site)) {
+    for input in fold.inputs.values().filter(|input| mine(&input.site)) {
         problems.extend(input.trouble.clone());
         problems.extend(
             input
@@ -118,14 +123,14 @@ fn bridge_row(
                 .map(|p| p.text.clone()),
         );
     }
-    problems.extend(books.store_trouble.clone());
-    problems.extend(books.outbox_trouble.clone());
+    problems.extend(fold.store_trouble.clone());
+    problems.extend(fold.outbox_trouble.clone());
     let copies = progress.stage(&info.site);
-    let waiting: u64 = books
+    let waiting: u64 = fold
         .inputs
         .values()
         .filter(|input| mine(&input.site))
-        .map(crate::shared::InputProgress::lag)
+        .map(crate::health::fold::InputProgress::lag)
         .sum();
     SourceRow {
         site: info.site.clone(),

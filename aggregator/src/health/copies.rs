@@ -37,13 +37,13 @@ struct SiteProgress {
 }
 
 #[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct CopyProgress {
     partitions: Mutex<BTreeMap<PartitionId, PartitionProgress>>,
     sites: Mutex<BTreeMap<String, SiteProgress>>,
     changed: watch::Sender<u64>,
 }
 
-impl Default for Progress {
+impl Default for CopyProgress {
     fn default() -> Self {
         Self {
             partitions: Mutex::default(),
@@ -53,7 +53,7 @@ impl Default for Progress {
     }
 }
 
-impl Progress {
+impl CopyProgress {
     fn partitions(&self) -> MutexGuard<'_, BTreeMap<PartitionId, PartitionProgress>> {
         self.partitions
             .lock()

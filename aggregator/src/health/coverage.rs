@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::board::{Board, Speaker};
+use crate::health::status::{Speaker, Statuses};
 
 /// The last that was folded of one agent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Heard {
 }
 
 pub(crate) struct Listening<'a> {
-    pub(crate) board: &'a Board,
+    pub(crate) statuses: &'a Statuses,
     pub(crate) heard: &'a BTreeMap<Speaker, Heard>,
     pub(crate) now_ms: i64,
     pub(crate) silent_after_ms: i64,
@@ -29,7 +29,7 @@ pub(crate) struct Listening<'a> {
 impl Listening<'_> {
     pub(crate) fn hears(&self, agent: &Speaker) -> bool {
         let event = self.heard.get(agent).map(|h| h.received_ms);
-        match self.board.agents.get(agent) {
+        match self.statuses.agents.get(agent) {
             Some(said) => said.status.online && self.lately(Some(said.at_ms).max(event)),
             None => self.lately(event),
         }
@@ -60,10 +60,10 @@ mod tests {
     use wardline_model::status::AgentStatus;
 
     use super::*;
-    use crate::board::Said;
+    use crate::health::status::LastStatus;
 
-    fn said(online: bool, at_ms: i64) -> Said<AgentStatus> {
-        Said {
+    fn said(online: bool, at_ms: i64) -> LastStatus<AgentStatus> {
+        LastStatus {
             at_ms,
             status: AgentStatus {
                 v: 1,
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn p10_coverage_is_the_share_of_sources_heard_in_time() {
         let id = |name: &str| ("s".to_owned(), name.to_owned());
-        let mut board = Board::default();
-        board.agents.insert(id("on"), said(true, 100_000));
-        board.agents.insert(id("off"), said(false, 100_000));
-        board.agents.insert(id("gone"), said(true, 10_000));
+        let mut statuses = Statuses::default();
+        statuses.agents.insert(id("on"), said(true, 100_000));
+        statuses.agents.insert(id("off"), said(false, 100_000));
+        statuses.agents.insert(id("gone"), said(true, 10_000));
         let mut heard = BTreeMap::new();
         let at = |received_ms| Heard {
             received_ms,
@@ -102,7 +102,7 @@ mod tests {
         heard.insert(id("eventful"), at(99_000));
         heard.insert(id("off"), at(100_000));
         let listening = Listening {
-            board: &board,
+            statuses: &statuses,
             heard: &heard,
             now_ms: 110_000,
             silent_after_ms: 60_000,

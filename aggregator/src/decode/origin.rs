@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r2_origins_are_read_back_as_they_were_written() {
+    fn rp2_origins_are_read_back_as_they_were_written() {
         for epoch in [0, 3] {
             let origin = Origin {
                 site: "st-mary".into(),

@@ -9,13 +9,11 @@ use std::collections::BTreeMap;
 use wardline_log::{Entry, Record};
 use wardline_model::status::{AgentStatus, BridgeStatus};
 
-use crate::replicate::origin::Origin;
-
-/// A bridge's `records` is compared once it is this old: whatever it counted is in the log and has been looked for since.
-const SETTLED_AFTER_MS: i64 = 15_000;
+use crate::decode::origin::Origin;
+use crate::limits::SETTLED_AFTER_MS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said<T> {
+pub(crate) struct LastStatus<T> {
     pub(crate) at_ms: i64,
     pub(crate) status: T,
 }
@@ -24,15 +22,15 @@ pub(crate) struct Said<T> {
 pub(crate) type Speaker = (String, String);
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Board {
-    pub(crate) agents: BTreeMap<Speaker, Said<AgentStatus>>,
-    pub(crate) bridges: BTreeMap<String, Said<BridgeStatus>>,
+pub(crate) struct Statuses {
+    pub(crate) agents: BTreeMap<Speaker, LastStatus<AgentStatus>>,
+    pub(crate) bridges: BTreeMap<String, LastStatus<BridgeStatus>>,
     /// Site -> records that its bridge had written long enough ago.
     settled: BTreeMap<String, u64>,
     candidates: BTreeMap<String, (u64, i64)>,
 }
 
-impl Board {
+impl Statuses {
     /// Takes one record of a status topic. What cannot be read changes nothing and is said by `false`.
     pub(crate) fn note(&mut self, default_site: &str, entry: &Entry, now_ms: i64) -> bool {
         let record = &entry.record;
@@ -46,13 +44,14 @@ impl Board {
         };
         if let Ok(status) = serde_json::from_slice::<AgentStatus>(value) {
             let at_ms = said_at(record, status.at_ms);
-            self.agents.insert((site, name), Said { at_ms, status });
+            self.agents
+                .insert((site, name), LastStatus { at_ms, status });
             return true;
         }
         if let Ok(status) = serde_json::from_slice::<BridgeStatus>(value) {
             let at_ms = said_at(record, status.at_ms);
             self.settle(&site, status.records, now_ms);
-            self.bridges.insert(site, Said { at_ms, status });
+            self.bridges.insert(site, LastStatus { at_ms, status });
             return true;
         }
         false
@@ -112,22 +111,22 @@ mod tests {
 
     #[test]
     fn p4_a_bridges_count_is_compared_only_once_it_is_old_enough() {
-        let mut board = Board::default();
-        assert!(board.note("a", &bridge(10), 0));
-        assert!(board.note("a", &bridge(20), 5_000));
-        assert_eq!(board.settled_records("a"), None);
-        assert!(board.note("a", &bridge(30), 15_000));
-        assert_eq!(board.settled_records("a"), Some(10));
-        assert_eq!(board.bridges["a"].status.records, 30);
-        assert_eq!(board.bridges["a"].at_ms, 5);
+        let mut statuses = Statuses::default();
+        assert!(statuses.note("a", &bridge(10), 0));
+        assert!(statuses.note("a", &bridge(20), 5_000));
+        assert_eq!(statuses.settled_records("a"), None);
+        assert!(statuses.note("a", &bridge(30), 15_000));
+        assert_eq!(statuses.settled_records("a"), Some(10));
+        assert_eq!(statuses.bridges["a"].status.records, 30);
+        assert_eq!(statuses.bridges["a"].at_ms, 5);
     }
 
     #[test]
     fn p8_an_unreadable_status_changes_nothing() {
-        let mut board = Board::default();
+        let mut statuses = Statuses::default();
         let mut entry = bridge(1);
         entry.record.value = Some("{".into());
-        assert!(!board.note("a", &entry, 0));
-        assert!(board.bridges.is_empty());
+        assert!(!statuses.note("a", &entry, 0));
+        assert!(statuses.bridges.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What the fold writes and the API reads, each part under its own lock, held for short.
 //!
 //! The ledger stands under a read-write lock: a query for any moment reads it directly, the fold takes it for one
-//! delivery at a time. No lock is held across an await, and no two are taken in different orders: folded, books, board.
+//! delivery at a time. No lock is held across an await, and no two are taken in different orders: folded, fold, statuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use tokio::sync::broadcast;
 use wardline_api::{Change, DepartmentRow};
 
-use crate::board::{Board, Speaker};
-use crate::coverage::{Heard, Listening};
+use crate::health::copies::CopyProgress;
+use crate::health::coverage::{Heard, Listening};
+use crate::health::fold::FoldProgress;
+use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
 use crate::ledger::{Ledger, View};
 use crate::limits::STREAM_CHANGES_MAX;
-use crate::replicate::progress::Progress;
-use crate::store::{FoldCounts, Problem};
 
 /// The ledger and who it rests on.
 pub(crate) struct Folded {
@@ -24,37 +24,6 @@ pub(crate) struct Folded {
     /// Department -> agents whose events its rows rest on.
     pub(crate) contributors: BTreeMap<String, BTreeSet<Speaker>>,
     pub(crate) heard: BTreeMap<Speaker, Heard>,
-}
-
-/// One partition that the fold reads.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct InputProgress {
-    /// The site of records without origin.
-    pub(crate) site: String,
-    pub(crate) next: u64,
-    pub(crate) end: u64,
-    /// Whether the position was compared with what the log holds now.
-    pub(crate) checked: bool,
-    pub(crate) problem: Option<Problem>,
-    pub(crate) trouble: Option<String>,
-}
-
-impl InputProgress {
-    pub(crate) fn lag(&self) -> u64 {
-        self.end.saturating_sub(self.next)
-    }
-}
-
-/// Counts and positions as they are in memory; the store follows with the next commit.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Books {
-    pub(crate) counts: BTreeMap<String, FoldCounts>,
-    pub(crate) inputs: BTreeMap<String, InputProgress>,
-    pub(crate) store_trouble: Option<String>,
-    pub(crate) outbox_trouble: Option<String>,
-    pub(crate) commits: u64,
-    pub(crate) status_records: u64,
-    pub(crate) unreadable_statuses: u64,
 }
 
 /// Small counts of the API itself.
@@ -71,9 +40,9 @@ pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
     pub(crate) agent_silent_ms: i64,
     folded: RwLock<Folded>,
-    books: Mutex<Books>,
-    board: Mutex<Board>,
-    pub(crate) progress: Arc<Progress>,
+    fold: Mutex<FoldProgress>,
+    statuses: Mutex<Statuses>,
+    pub(crate) progress: Arc<CopyProgress>,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) api: ApiCounts,
     ready: AtomicBool,
@@ -89,8 +58,8 @@ impl Shared {
                 contributors: BTreeMap::new(),
                 heard: BTreeMap::new(),
             }),
-            books: Mutex::default(),
-            board: Mutex::default(),
+            fold: Mutex::default(),
+            statuses: Mutex::default(),
             progress: Arc::default(),
             changes: broadcast::channel(STREAM_CHANGES_MAX).0,
             api: ApiCounts::default(),
@@ -110,12 +79,12 @@ impl Shared {
         self.folded.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn fold(&self) -> MutexGuard<'_, FoldProgress> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn statuses(&self) -> MutexGuard<'_, Statuses> {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -137,9 +106,9 @@ impl Shared {
         if !present {
             return folded.ledger.departments(view, &|_| None);
         }
-        let board = self.board().clone();
+        let statuses = self.statuses().clone();
         let listening = Listening {
-            board: &board,
+            statuses: &statuses,
             heard: &folded.heard,
             now_ms: view.at_ms,
             silent_after_ms: self.agent_silent_ms,

@@ -9,25 +9,25 @@ use std::sync::Arc;
 use wardline_api::BedClass;
 
 use super::bed::{Bed, Point};
-use super::effect::{Effect, Slot, What};
+use super::bedlist::BedList;
+use super::effect::{Effect, PendingKind, What};
 use super::event::{At, Spot};
 use super::fact::Condition;
 use super::group::Change;
 use super::outcome::Touched;
-use super::visit::Rules;
 
 /// A pending admission, transfer or discharge, while it was open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub(crate) visit: Arc<str>,
-    pub(crate) slot: Slot,
+    pub(crate) slot: PendingKind,
     pub(crate) place: Option<Spot>,
 }
 
 type OpenedAt = (At, u32);
 
 #[derive(Default)]
-pub(crate) struct Board {
+pub(crate) struct Hospital {
     pub(crate) beds: BTreeMap<Arc<str>, Bed>,
     open: BTreeMap<OpenedAt, Pending>,
     /// By the time at which it was closed.
@@ -35,34 +35,34 @@ pub(crate) struct Board {
     stale: BTreeSet<Arc<str>>,
 }
 
-impl Board {
-    pub(crate) fn new(rules: &Rules) -> Self {
-        let mut board = Self::default();
-        for (name, _) in rules.beds.beds() {
-            board.beds.insert(name.clone(), new_bed(rules, name));
+impl Hospital {
+    pub(crate) fn new(list: &BedList) -> Self {
+        let mut hospital = Self::default();
+        for (name, _) in list.beds() {
+            hospital.beds.insert(name.clone(), new_bed(list, name));
         }
-        board
+        hospital
     }
 
-    pub(crate) fn bed(&mut self, rules: &Rules, name: &Arc<str>) -> &mut Bed {
+    pub(crate) fn bed(&mut self, list: &BedList, name: &Arc<str>) -> &mut Bed {
         self.beds
             .entry(name.clone())
-            .or_insert_with(|| new_bed(rules, name))
+            .or_insert_with(|| new_bed(list, name))
     }
 
     /// Applies what changed, and says which rows that touches.
-    pub(crate) fn change(&mut self, rules: &Rules, change: Change, touched: &mut Touched) {
-        self.change_many(rules, change, touched);
+    pub(crate) fn change(&mut self, list: &BedList, change: Change, touched: &mut Touched) {
+        self.change_many(list, change, touched);
         self.refresh();
     }
 
     /// One of many changes: `refresh` is left to the caller.
-    pub(crate) fn change_many(&mut self, rules: &Rules, change: Change, touched: &mut Touched) {
+    pub(crate) fn change_many(&mut self, list: &BedList, change: Change, touched: &mut Touched) {
         for effect in change.removed.iter().rev() {
-            self.take(rules, effect, touched);
+            self.take(list, effect, touched);
         }
         for effect in change.added {
-            self.put(rules, effect, touched);
+            self.put(list, effect, touched);
         }
     }
 
@@ -74,8 +74,8 @@ impl Board {
         }
     }
 
-    fn put(&mut self, rules: &Rules, effect: Arc<Effect>, touched: &mut Touched) {
-        self.touch(rules, &effect, touched);
+    fn put(&mut self, list: &BedList, effect: Arc<Effect>, touched: &mut Touched) {
+        self.touch(list, &effect, touched);
         match &effect.what {
             What::Open { slot, place } => {
                 let pending = Pending {
@@ -99,14 +99,14 @@ impl Board {
             _ => {}
         }
         if let Some(name) = effect.bed.clone() {
-            self.bed(rules, &name)
+            self.bed(list, &name)
                 .put(effect.at.clone(), effect.n, Point::Visit(effect));
             self.stale.insert(name);
         }
     }
 
-    fn take(&mut self, rules: &Rules, effect: &Effect, touched: &mut Touched) {
-        self.touch(rules, effect, touched);
+    fn take(&mut self, list: &BedList, effect: &Effect, touched: &mut Touched) {
+        self.touch(list, effect, touched);
         match &effect.what {
             What::Open { .. } => {
                 self.open.remove(&(effect.at.clone(), effect.n));
@@ -134,9 +134,9 @@ impl Board {
         }
     }
 
-    fn touch(&mut self, rules: &Rules, effect: &Effect, touched: &mut Touched) {
+    fn touch(&mut self, list: &BedList, effect: &Effect, touched: &mut Touched) {
         if let Some(name) = &effect.bed {
-            self.touch_bed(rules, name, touched);
+            self.touch_bed(list, name, touched);
         }
         if let What::Open {
             place: Some(place), ..
@@ -144,15 +144,15 @@ impl Board {
         | What::Close {
             place: Some(place), ..
         } = &effect.what
-            && let Some(department) = department(rules, place)
+            && let Some(department) = department(list, place)
         {
             touched.departments.insert(department);
         }
     }
 
-    fn touch_bed(&mut self, rules: &Rules, name: &Arc<str>, touched: &mut Touched) {
+    fn touch_bed(&mut self, list: &BedList, name: &Arc<str>, touched: &mut Touched) {
         if !touched.beds.contains(&**name) {
-            let department = self.bed(rules, name).department.to_string();
+            let department = self.bed(list, name).department.to_string();
             touched.departments.insert(department);
             touched.beds.insert(name.to_string());
         }
@@ -160,23 +160,23 @@ impl Board {
 
     pub(crate) fn put_condition(
         &mut self,
-        rules: &Rules,
+        list: &BedList,
         at: At,
         condition: Condition,
         touched: &mut Touched,
     ) {
         let name = at.event.about.clone();
-        self.touch_bed(rules, &name, touched);
-        let bed = self.bed(rules, &name);
+        self.touch_bed(list, &name, touched);
+        let bed = self.bed(list, &name);
         bed.put(at, 0, Point::Condition(condition));
         bed.refresh();
     }
 
     /// `refresh` is left to the caller.
-    pub(crate) fn take_condition(&mut self, rules: &Rules, at: &At, touched: &mut Touched) {
+    pub(crate) fn take_condition(&mut self, list: &BedList, at: &At, touched: &mut Touched) {
         let name = at.event.about.clone();
-        self.touch_bed(rules, &name, touched);
-        let bed = self.bed(rules, &name);
+        self.touch_bed(list, &name, touched);
+        let bed = self.bed(list, &name);
         bed.take(at, 0);
         self.stale.insert(name);
     }
@@ -195,34 +195,23 @@ impl Board {
     }
 }
 
-fn new_bed(rules: &Rules, name: &Arc<str>) -> Bed {
-    let (department, class, staffed, listed) = match rules.beds.get(name) {
+fn new_bed(list: &BedList, name: &Arc<str>) -> Bed {
+    let (department, class, staffed, listed) = match list.get(name) {
         Some(bed) => (bed.department.clone(), bed.class, bed.staffed, true),
         None => {
             let unit = name.split('^').next().unwrap_or_default();
-            (
-                rules.beds.spelling(unit).into(),
-                BedClass::Other,
-                false,
-                false,
-            )
+            (list.spelling(unit).into(), BedClass::Other, false, false)
         }
     };
-    Bed::new(
-        department,
-        class,
-        staffed,
-        listed,
-        rules.policy.dirty_after_departure(class),
-    )
+    Bed::new(department, class, staffed, listed)
 }
 
 /// The department of a place: the list's for a listed bed, else its first component.
-pub(crate) fn department(rules: &Rules, place: &Spot) -> Option<String> {
-    if let Some(listed) = place.bed().and_then(|bed| rules.beds.get(bed)) {
+pub(crate) fn department(list: &BedList, place: &Spot) -> Option<String> {
+    if let Some(listed) = place.bed().and_then(|bed| list.get(bed)) {
         return Some(listed.department.to_string());
     }
     place
         .point_of_care()
-        .map(|unit| rules.beds.spelling(unit).to_owned())
+        .map(|unit| list.spelling(unit).to_owned())
 }

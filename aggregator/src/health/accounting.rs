@@ -9,38 +9,32 @@ use wardline_api::{Accounting, StageRow};
 use wardline_model::status::{AgentCoverage, AgentStatus, StageCounts};
 use wardline_model::time::rfc3339;
 
-use crate::board::{Board, Said};
-use crate::replicate::progress::Progress;
-use crate::shared::Books;
-
-/// One site whose events are folded, and how they come here.
-#[derive(Debug, Clone)]
-pub(crate) struct SiteInfo {
-    pub(crate) site: String,
-    pub(crate) local: bool,
-}
+use super::SiteInfo;
+use crate::health::copies::CopyProgress;
+use crate::health::fold::FoldProgress;
+use crate::health::status::{LastStatus, Statuses};
 
 pub(crate) fn accounting(
-    board: &Board,
-    books: &Books,
-    progress: &Progress,
+    statuses: &Statuses,
+    fold: &FoldProgress,
+    progress: &CopyProgress,
     sites: &[SiteInfo],
     now_ms: i64,
 ) -> Accounting {
     let mut stages = Vec::new();
-    for ((site, agent), said) in &board.agents {
-        let (at_ms, coverage) = coverage_of(board, site, agent);
+    for ((site, agent), said) in &statuses.agents {
+        let (at_ms, coverage) = coverage_of(statuses, site, agent);
         let counts = agent_counts(said, at_ms, coverage);
         stages.push(row(&format!("agent/{agent}"), site, &counts, 0));
     }
-    for (site, said) in &board.bridges {
+    for (site, said) in &statuses.bridges {
         stages.push(row("ingest", site, &said.status.ingest, 0));
         stages.push(row("transform", site, &said.status.transform, 0));
     }
     for info in sites.iter().filter(|info| !info.local) {
         stages.push(row("replicate", &info.site, &progress.stage(&info.site), 0));
     }
-    stages.extend(ledger_rows(board, books, progress, sites));
+    stages.extend(ledger_rows(statuses, fold, progress, sites));
     stages.sort_by(|a, b| a.site.cmp(&b.site));
     let unaccounted = stages.iter().map(|stage| stage.unaccounted).sum();
     Accounting {
@@ -69,14 +63,14 @@ fn row(stage: &str, site: &str, counts: &StageCounts, missing: u64) -> StageRow 
 }
 
 pub(crate) fn coverage_of<'a>(
-    board: &'a Board,
+    statuses: &'a Statuses,
     site: &str,
     agent: &str,
 ) -> (i64, Option<&'a AgentCoverage>) {
-    let Some(bridge) = board.bridges.get(site) else {
+    let Some(bridge) = statuses.bridges.get(site) else {
         return (0, None);
     };
-    let current = board
+    let current = statuses
         .agents
         .get(&(site.to_owned(), agent.to_owned()))
         .map(|said| said.status.incarnation);
@@ -90,7 +84,7 @@ pub(crate) fn coverage_of<'a>(
 
 /// Of an agent: everything it numbered is in the site's log, or gone with a record that says so, or still on its disk.
 fn agent_counts(
-    said: &Said<AgentStatus>,
+    said: &LastStatus<AgentStatus>,
     bridge_at_ms: i64,
     coverage: Option<&AgentCoverage>,
 ) -> StageCounts {
@@ -127,14 +121,14 @@ fn agent_counts(
 }
 
 fn ledger_rows(
-    board: &Board,
-    books: &Books,
-    progress: &Progress,
+    statuses: &Statuses,
+    fold: &FoldProgress,
+    progress: &CopyProgress,
     sites: &[SiteInfo],
 ) -> Vec<StageRow> {
     let mut waiting: BTreeMap<&str, u64> = BTreeMap::new();
     let remote: Vec<&SiteInfo> = sites.iter().filter(|info| !info.local).collect();
-    for input in books.inputs.values() {
+    for input in fold.inputs.values() {
         // What waits in the centre's log belongs to a site only once it is read; with one site there is no doubt.
         let site = match remote.as_slice() {
             [only] if input.site.is_empty() => only.site.as_str(),
@@ -145,14 +139,14 @@ fn ledger_rows(
     let names: BTreeSet<&str> = sites
         .iter()
         .map(|info| info.site.as_str())
-        .chain(books.counts.keys().map(String::as_str))
+        .chain(fold.counts.keys().map(String::as_str))
         .chain(waiting.iter().filter(|(_, n)| **n > 0).map(|(s, _)| *s))
         .collect();
     let empty = StageCounts::default();
     names
         .into_iter()
         .map(|site| {
-            let of_site = books.counts.get(site);
+            let of_site = fold.counts.get(site);
             let mut counts = of_site.map_or(&empty, |c| &c.stage).clone();
             let lag = waiting.get(site).copied().unwrap_or(0);
             counts.received += lag;
@@ -161,15 +155,15 @@ fn ledger_rows(
                 "ledger",
                 site,
                 &counts,
-                missing(board, progress, site, &counts),
+                missing(statuses, progress, site, &counts),
             )
         })
         .collect()
 }
 
 /// Records that the site's bridge had written long ago and that never arrived here, as far as that can be known.
-fn missing(board: &Board, progress: &Progress, site: &str, ledger: &StageCounts) -> u64 {
-    let Some(written) = board.settled_records(site) else {
+fn missing(statuses: &Statuses, progress: &CopyProgress, site: &str, ledger: &StageCounts) -> u64 {
+    let Some(written) = statuses.settled_records(site) else {
         return 0;
     };
     let copies = progress.stage(site);
@@ -183,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    fn agent(next_seq: u64, backlog: u64, at_ms: i64) -> Said<AgentStatus> {
-        Said {
+    fn agent(next_seq: u64, backlog: u64, at_ms: i64) -> LastStatus<AgentStatus> {
+        LastStatus {
             at_ms,
             status: AgentStatus {
                 v: 1,
@@ -241,23 +235,23 @@ mod tests {
 
     #[test]
     fn p4_what_waits_in_the_log_is_in_flight() {
-        let mut books = Books::default();
+        let mut fold = FoldProgress::default();
         let counts = StageCounts {
             received: 10,
             applied: 8,
             duplicate: 2,
             ..StageCounts::default()
         };
-        books.counts.insert(
+        fold.counts.insert(
             "a".into(),
             crate::store::FoldCounts {
                 stage: counts,
                 ..Default::default()
             },
         );
-        books.inputs.insert(
+        fold.inputs.insert(
             "a/fhir.encounter/0".into(),
-            crate::shared::InputProgress {
+            crate::health::fold::InputProgress {
                 site: "a".into(),
                 next: 10,
                 end: 14,
@@ -268,7 +262,13 @@ mod tests {
             site: "a".into(),
             local: true,
         }];
-        let all = accounting(&Board::default(), &books, &Progress::default(), &sites, 0);
+        let all = accounting(
+            &Statuses::default(),
+            &fold,
+            &CopyProgress::default(),
+            &sites,
+            0,
+        );
         assert_eq!(all.stages.len(), 1);
         assert_eq!((all.stages[0].received, all.stages[0].in_flight), (14, 4));
         assert_eq!(all.unaccounted, 0);

@@ -4,6 +4,7 @@
 //! elements that the ledger uses are read, so nothing else of a resource can reach a view. A record that cannot be read
 //! says what is wrong and where, and holds nothing up: the shell counts it and goes on.
 
+pub(crate) mod origin;
 mod resources;
 #[cfg(test)]
 mod tests;
