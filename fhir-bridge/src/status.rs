@@ -262,7 +262,7 @@ fn record(key: &str, value: &impl Serialize, now_ms: i64) -> Record {
         key: Some(Bytes::copy_from_slice(key.as_bytes())),
         // A struct of strings and numbers cannot fail to serialise.
         value: Some(Bytes::from(serde_json::to_vec(value).unwrap_or_default())),
-        headers: Vec::new(),
+        headers: wardline_log::Headers::new(),
         time_ms: now_ms,
     }
 }

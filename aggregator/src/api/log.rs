@@ -263,7 +263,7 @@ pub fn line(topic: &str, entry: &Entry) -> LogLine {
         headers: record
             .headers
             .iter()
-            .map(|(name, value)| (name.clone(), text(value)))
+            .map(|(name, value)| (name.to_owned(), text(value)))
             .collect(),
         value,
         value_b64,

@@ -156,9 +156,7 @@ pub(crate) async fn replay(
     let source = api.sources.get(at.source).ok_or_else(unknown)?;
     let entry = entry_at(source, at).await?.ok_or_else(unknown)?;
     let mut record = entry.record;
-    record
-        .headers
-        .push((SIDELINE_ID.to_owned(), id.clone().into()));
+    record.headers.push(SIDELINE_ID, &id);
     record.time_ms = api.shared.now_ms();
     let positions = source.log.append(RETRY, vec![record]).await?;
     let position = positions

@@ -63,13 +63,9 @@ impl Origin {
 
     /// The record as it goes to the centre: key, value, time and headers kept, origin added.
     pub(crate) fn stamp(&self, mut record: Record) -> Record {
-        record
-            .headers
-            .push((ORIGIN.to_owned(), self.to_string().into()));
+        record.headers.push(ORIGIN, self.to_string());
         if self.epoch > 0 {
-            record
-                .headers
-                .push((ORIGIN_EPOCH.to_owned(), self.epoch.to_string().into()));
+            record.headers.push(ORIGIN_EPOCH, self.epoch.to_string());
         }
         record
     }

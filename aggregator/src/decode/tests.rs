@@ -20,7 +20,7 @@ fn record(headers: &[(&str, &str)], value: &str) -> Record {
         headers: all
             .iter()
             .filter(|(_, value)| *value != "-")
-            .map(|(name, value)| ((*name).to_owned(), value.to_string().into()))
+            .copied()
             .collect(),
         time_ms: 5,
     }

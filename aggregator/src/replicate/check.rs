@@ -83,7 +83,7 @@ mod tests {
             partition: 0,
             offset,
             record: Record {
-                headers: vec![(EVENT_ID.into(), id.to_owned().into())],
+                headers: vec![(EVENT_ID, id)].into(),
                 ..Record::default()
             },
         }

@@ -103,7 +103,7 @@ fn record(key: &OutboxKey, row: &OutboxRow, time_ms: i64) -> Record {
     Record {
         key: Some(key.key.clone().into()),
         value: row.json.clone().map(Into::into),
-        headers: Vec::new(),
+        headers: wardline_log::Headers::new(),
         time_ms,
     }
 }

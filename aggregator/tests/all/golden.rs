@@ -32,7 +32,7 @@ fn facts_of(path: &Path) -> Vec<Fact> {
 fn fact_of(path: &Path, record: &serde_json::Value) -> Fact {
     let header = |pair: &serde_json::Value| {
         let text = |i: usize| pair[i].as_str().unwrap().to_owned();
-        (text(0), text(1).into())
+        (text(0), text(1))
     };
     let read = Record {
         key: None,

@@ -57,10 +57,8 @@ async fn assert_exact(site: &str, source: &SharedLog, centre: &SharedLog) {
             let original = here.iter().filter(|e| e.partition == partition);
             for (original, copy) in original.zip(copied) {
                 let mut expected = original.record.clone();
-                expected.headers.push((
-                    "origin".into(),
-                    format!("{prefix}{}", original.offset).into(),
-                ));
+                let origin = format!("{prefix}{}", original.offset);
+                expected.headers.push("origin", origin);
                 assert_eq!(expected, copy.record);
             }
         }

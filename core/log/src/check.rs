@@ -62,7 +62,7 @@ fn check_record(topic: &str, kind: CleanupKind, record: &Record) -> Result<usize
             why,
         })
     };
-    for (name, _) in &record.headers {
+    for (name, _) in record.headers.iter() {
         within(topic, "header name", name.len(), HEADER_NAME_BYTES_MAX)?;
         if name.contains('\0') {
             return invalid("a header name holds a zero byte");

@@ -13,12 +13,14 @@ mod check;
 pub mod contract;
 pub mod embedded;
 mod error;
+mod headers;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod limits;
 mod partition;
 mod target;
 mod topic;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +29,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::LogError;
+pub use headers::Headers;
 pub use limits::READ_BYTES_MAX;
 pub use partition::partition_for;
 pub use target::{KAFKA_PREFIX, Target, open};
 pub use topic::{Cleanup, CleanupKind, TopicInfo, TopicSpec};
 
 /// What is appended and read back, bytes for bytes.
+///
+/// What was read are slices of one buffer that all records read together share: whoever keeps a small part of one for
+/// long copies it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Record {
     /// Decides the partition, and what compaction keeps.
@@ -40,7 +46,7 @@ pub struct Record {
     /// `None` is a tombstone: the key is gone.
     pub value: Option<Bytes>,
     /// In order; names may repeat.
-    pub headers: Vec<(String, Bytes)>,
+    pub headers: Headers,
     /// Milliseconds since 1970, the writer's choice; not negative.
     pub time_ms: i64,
 }
@@ -49,10 +55,7 @@ impl Record {
     /// The first header of that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers
-            .iter()
-            .find(|(have, _)| have == name)
-            .map(|(_, value)| value.as_ref())
+        self.headers.get(name)
     }
 
     /// The first header of that name, if it is UTF-8.
@@ -65,14 +68,9 @@ impl Record {
     /// Key, value and headers together, as the limits count them.
     #[must_use]
     pub fn bytes_len(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 10)
-            .sum();
         self.key.as_ref().map_or(0, Bytes::len)
             + self.value.as_ref().map_or(0, Bytes::len)
-            + headers
+            + self.headers.bytes_len()
     }
 }
 

@@ -58,5 +58,7 @@ pub const KAFKA_RECORD_OVERHEAD_BYTES: usize = 512;
 pub const KAFKA_IN_FLIGHT_RECORDS_MAX: usize = 300_000;
 /// KiB that wait inside the Kafka producer; callers wait beyond it.
 pub const KAFKA_IN_FLIGHT_KBYTES_MAX: usize = 128 * 1024;
+/// Buffer that a Kafka reader copies records into; a larger record gets one of its own.
+pub const KAFKA_READ_BUFFER_BYTES: usize = 64 * 1024;
 /// KiB that a Kafka reader fetches ahead.
 pub const KAFKA_FETCH_AHEAD_KBYTES_MAX: usize = 8 * 1024;

@@ -14,7 +14,7 @@ use wardline_log::contract::faulty::Faults;
 use wardline_log::contract::{self, crash, noise, read_all};
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
-use wardline_log::{Cleanup, Log, LogError, Record, SharedLog, TopicSpec};
+use wardline_log::{Cleanup, Headers, Log, LogError, Record, SharedLog, TopicSpec};
 
 const KEEP: Cleanup = Cleanup::Delete {
     retention_bytes: None,
@@ -37,7 +37,7 @@ fn record(key: &str, value: impl AsRef<[u8]>) -> Record {
     Record {
         key: Some(key.as_bytes().to_vec().into()),
         value: Some(value.as_ref().to_vec().into()),
-        headers: Vec::new(),
+        headers: Headers::new(),
         time_ms: 1,
     }
 }

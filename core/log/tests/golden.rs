@@ -12,7 +12,7 @@ use bytes::Bytes;
 use wardline_log::contract::read_all;
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::TOMBSTONE_GRACE_MS;
-use wardline_log::{Cleanup, CleanupKind, Record, SharedLog, TopicSpec, partition_for};
+use wardline_log::{Cleanup, CleanupKind, Headers, Record, SharedLog, TopicSpec, partition_for};
 
 const CLEANED_AT_MS: i64 = 1_800_000_000_000;
 const KEEP: Cleanup = Cleanup::Delete {
@@ -36,12 +36,7 @@ fn events() -> Vec<Record> {
         value: (!n.is_multiple_of(11))
             .then(|| Bytes::from(format!("{{\"n\":{n},\"fill\":\"{}\"}}", "ab".repeat(n)))),
         headers: (0..n % 3)
-            .map(|h| {
-                (
-                    format!("h{h}"),
-                    Bytes::from(vec![0, 255, u8::try_from(n).unwrap()]),
-                )
-            })
+            .map(|h| (format!("h{h}"), [0, 255, u8::try_from(n).unwrap()]))
             .collect(),
         time_ms: 1_700_000_000_000 + i64::try_from(n * n).unwrap(),
     };
@@ -52,7 +47,7 @@ fn view(n: usize) -> Record {
     Record {
         key: Some(Bytes::from(format!("bed-{}", n % 4))),
         value: (n != 18).then(|| Bytes::from(n.to_string())),
-        headers: Vec::new(),
+        headers: Headers::new(),
         time_ms: 5,
     }
 }

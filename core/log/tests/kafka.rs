@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use wardline_log::contract::{self, crash, kafka_server::KafkaServer, noise, read_all};
-use wardline_log::{Cleanup, Record, SharedLog, Target, TopicSpec, open};
+use wardline_log::{Cleanup, Headers, Record, SharedLog, Target, TopicSpec, open};
 
 async fn server() -> Option<KafkaServer> {
     tokio::task::spawn_blocking(KafkaServer::start)
@@ -88,7 +88,7 @@ async fn append_numbers(log: SharedLog, stop: Arc<std::sync::atomic::AtomicBool>
         let records = (number..number + 3).map(|n| Record {
             key: Some("k".into()),
             value: Some(n.to_string().into()),
-            headers: Vec::new(),
+            headers: Headers::new(),
             time_ms: 1_700_000_000_000,
         });
         let at = log.append("t", records.collect()).await.unwrap();

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use wardline_log::Record;
+use wardline_log::{Headers, Record};
 use wardline_model::frame::FrameHeader;
 use wardline_model::ledger::GapReason;
 use wardline_model::time::rfc3339;
@@ -47,7 +47,7 @@ pub struct Marked {
 /// A record for the events `range` of a frame; `value` is the frame that holds exactly these.
 pub fn of_frame(header: &FrameHeader, range: (u64, u64), value: Bytes, now_ms: i64) -> Record {
     let mut headers = range_headers(names::KIND_FRAME, &header.agent, header.incarnation, range);
-    headers.push(text(names::LANE, header.lane.as_str()));
+    headers.push(names::LANE, header.lane.as_str());
     record(&header.agent, value, headers, now_ms)
 }
 
@@ -108,17 +108,17 @@ pub fn of_damaged(
         | FrameError::Trailing(_)
         | FrameError::Checksum { .. } => CAUSE_DAMAGED,
     };
-    let headers = vec![
-        text(names::CAUSE, cause),
-        text(names::WHERE, "frame"),
-        text(names::RULE, "I12"),
-        text(names::DETAIL, &format!("{error} ({} bytes)", bytes.len())),
-        text(names::KIND, KIND_FRAME_BYTES),
-        text(names::SITE, site.as_str()),
-        text(names::AGENT, agent.as_str()),
-        text(names::RECEIVED, &rfc3339(now_ms)),
-        text(FRAME_HASH, &hex(&frame_hash(bytes))),
-    ];
+    let headers = Headers::from_iter([
+        (names::CAUSE, cause),
+        (names::WHERE, "frame"),
+        (names::RULE, "I12"),
+        (names::DETAIL, &format!("{error} ({} bytes)", bytes.len())),
+        (names::KIND, KIND_FRAME_BYTES),
+        (names::SITE, site.as_str()),
+        (names::AGENT, agent.as_str()),
+        (names::RECEIVED, &rfc3339(now_ms)),
+        (FRAME_HASH, &hex(&frame_hash(bytes))),
+    ]);
     let kept = bytes.slice(..bytes.len().min(SIDELINE_RAW_BYTES_MAX));
     record(agent, kept, headers, now_ms)
 }
@@ -136,27 +136,23 @@ fn range_headers(
     agent: &AgentName,
     incarnation: Incarnation,
     (first, last): (u64, u64),
-) -> Vec<(String, Bytes)> {
-    vec![
-        text(names::KIND, kind),
-        text(names::AGENT, agent.as_str()),
-        text(names::INCARNATION, &incarnation.to_string()),
-        text(names::FIRST, &first.to_string()),
-        text(names::LAST, &last.to_string()),
-    ]
+) -> Headers {
+    Headers::from_iter([
+        (names::KIND, kind),
+        (names::AGENT, agent.as_str()),
+        (names::INCARNATION, &incarnation.to_string()),
+        (names::FIRST, &first.to_string()),
+        (names::LAST, &last.to_string()),
+    ])
 }
 
-fn record(agent: &AgentName, value: Bytes, headers: Vec<(String, Bytes)>, time_ms: i64) -> Record {
+fn record(agent: &AgentName, value: Bytes, headers: Headers, time_ms: i64) -> Record {
     Record {
         key: Some(Bytes::copy_from_slice(agent.as_str().as_bytes())),
         value: Some(value),
         headers,
         time_ms,
     }
-}
-
-fn text(name: &str, value: &str) -> (String, Bytes) {
-    (name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -209,11 +205,7 @@ mod tests {
     fn i7_foreign_records_are_nobody() {
         assert_eq!(read(&Record::default()), None);
         let mut record = of_frame(&header(), (6, 8), Bytes::new(), 9);
-        for (name, value) in &mut record.headers {
-            if name == names::FIRST {
-                *value = Bytes::from_static(b"9");
-            }
-        }
+        record.headers = range_headers(names::KIND_FRAME, &header().agent, Incarnation(7), (9, 8));
         assert_eq!(read(&record), None);
     }
 

@@ -245,7 +245,7 @@ impl IngestState {
             value: Some(Bytes::from(
                 serde_json::to_vec(&snapshot).unwrap_or_default(),
             )),
-            headers: Vec::new(),
+            headers: wardline_log::Headers::new(),
             time_ms: now_ms,
         }
     }

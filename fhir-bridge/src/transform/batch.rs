@@ -72,11 +72,10 @@ impl Batch {
 }
 
 fn record(out: OutRecord) -> Record {
-    let owned = |(name, value): (&'static str, _)| (name.to_owned(), value);
     Record {
         key: Some(out.key),
         value: Some(out.value),
-        headers: out.headers.into_iter().map(owned).collect(),
+        headers: out.headers.into(),
         time_ms: 0,
     }
 }

@@ -67,7 +67,7 @@ impl Progress {
         Record {
             key: Some(input.key(partition).into()),
             value: Some(Bytes::from(serde_json::to_vec(self).unwrap_or_default())),
-            headers: Vec::new(),
+            headers: wardline_log::Headers::new(),
             time_ms,
         }
     }

@@ -218,10 +218,7 @@ fn raw_record(record: &Record, mut headers: Headers) -> Record {
     Record {
         key: record.key.clone().filter(|key| key.len() <= KEY_BYTES_MAX),
         value: Some(value),
-        headers: headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        headers: headers.into(),
         time_ms: record.time_ms,
     }
 }

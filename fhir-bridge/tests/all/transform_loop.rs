@@ -255,7 +255,7 @@ async fn r32_ledger_records_of_the_bridge_are_no_events() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let gap = Record {
-        headers: vec![(names::KIND.to_owned(), names::KIND_LEDGER.into())],
+        headers: vec![(names::KIND, names::KIND_LEDGER)].into(),
         value: Some("{}".into()),
         ..Record::default()
     };
@@ -372,7 +372,7 @@ async fn r23_a_replay_uses_todays_mapping() {
         }
         other => panic!("{other:?}"),
     };
-    direct.headers.push(("retried".to_owned(), "1".into()));
+    direct.headers.push("retried", "1");
     assert_eq!(location, direct);
     let again = all(&log, SIDELINE).await.pop().unwrap().record;
     assert_eq!(again.header_str("cause"), Some("hl7-no-evn"));
@@ -389,7 +389,7 @@ async fn r23_a_replay_uses_todays_mapping() {
 async fn r25_a_replay_without_its_headers_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
-    let head = |name: &str, value: &str| (name.to_owned(), value.to_owned().into());
+    let head = |name: &'static str, value: &str| (name, value.to_owned());
     let base = vec![
         head("event-id", "gw-1/00000000000000ab/7"),
         head("received", RECEIVED),
@@ -404,13 +404,13 @@ async fn r25_a_replay_without_its_headers_comes_back() {
         headers.remove(n);
         records.push(Record {
             value: Some("x".into()),
-            headers,
+            headers: headers.into(),
             ..Record::default()
         });
     }
     records.push(Record {
         value: None,
-        headers: base.clone(),
+        headers: base.clone().into(),
         ..Record::default()
     });
     let mut cut = base.clone();
@@ -425,7 +425,7 @@ async fn r25_a_replay_without_its_headers_comes_back() {
     for headers in [cut, frame, long, huge] {
         records.push(Record {
             value: Some("x".into()),
-            headers,
+            headers: headers.into(),
             ..Record::default()
         });
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use serde_json::json;
 use wardline_log::contract::kafka_server::KafkaServer;
-use wardline_log::{Cleanup, Record, SharedLog, Target, TopicSpec};
+use wardline_log::{Cleanup, Headers, Record, SharedLog, Target, TopicSpec};
 use wardline_model::frame::FrameHeader;
 use wardline_model::time::rfc3339;
 use wardline_model::{
@@ -213,18 +213,17 @@ pub(super) async fn fill(log: &SharedLog, kind: Kind, events: u64) -> anyhow::Re
 }
 
 fn of_frame(frame: &Frame, first: u64, last: u64) -> anyhow::Result<Record> {
-    let text = |name: &str, value: String| (name.to_owned(), Bytes::from(value));
     Ok(Record {
         key: Some(Bytes::from_static(b"bench")),
         value: Some(frame.encode()?.into()),
-        headers: vec![
-            text(record::KIND, record::KIND_FRAME.to_owned()),
-            text(record::AGENT, "bench".to_owned()),
-            text(record::INCARNATION, Incarnation(1).to_string()),
-            text(record::FIRST, first.to_string()),
-            text(record::LAST, last.to_string()),
-            text(record::LANE, Lane::Live.as_str().to_owned()),
-        ],
+        headers: Headers::from_iter([
+            (record::KIND, record::KIND_FRAME),
+            (record::AGENT, "bench"),
+            (record::INCARNATION, &Incarnation(1).to_string()),
+            (record::FIRST, &first.to_string()),
+            (record::LAST, &last.to_string()),
+            (record::LANE, Lane::Live.as_str()),
+        ]),
         time_ms: start_ms(),
     })
 }

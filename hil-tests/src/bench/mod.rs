@@ -8,6 +8,7 @@ mod ingest;
 mod latency;
 mod ledger;
 mod listener;
+mod log_read;
 mod mllp;
 mod proc;
 mod publishers;
@@ -15,11 +16,12 @@ mod report;
 
 pub use listener::listen;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "ingest",
     "mllp",
     "bridge",
     "ledger",
+    "log-read",
     "latency",
     "disk",
     "footprint",
@@ -27,7 +29,7 @@ const NAMES: [&str; 7] = [
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Which: ingest mllp bridge ledger latency disk footprint; all without a name
+    /// Which: ingest mllp bridge ledger log-read latency disk footprint; all without a name
     #[arg(value_parser = NAMES)]
     names: Vec<String>,
     /// How long each side is measured in each turn
@@ -42,7 +44,7 @@ pub struct Options {
     /// Messages in flight on each connection
     #[arg(long, default_value_t = 20)]
     window: u16,
-    /// Events that the bridge and the ledger are given
+    /// Events that the bridge and the ledger are given, and records that are read from a log
     #[arg(long, default_value_t = 100_000)]
     events: u64,
     /// Devices of the latency measurement
@@ -63,6 +65,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     }
     if wanted("ledger") {
         ledger::run(&options).await?;
+    }
+    if wanted("log-read") {
+        log_read::run(&options).await?;
     }
     if wanted("latency") {
         latency::run(&options).await?;

@@ -1,7 +1,7 @@
 //! Records as a bridge writes them, by hand: the contract of docs/specs/fhir-records.md in the few forms tests need.
 
 use serde_json::{Value, json};
-use wardline_log::Record;
+use wardline_log::{Headers, Record};
 use wardline_model::Incarnation;
 use wardline_model::record::{
     CAUSE, CONTROL_ID, DETAIL, EVENT_ID, EVENT_TIME, EVENT_TIME_FROM, EVENT_TIME_PRECISION_MS,
@@ -16,9 +16,9 @@ use wardline_model::topic::{FHIR_DEVICE, FHIR_ENCOUNTER, FHIR_LOCATION};
 /// A topic and a record for it.
 pub type Said = (&'static str, Record);
 
-fn headers(seq: u64, agent: &str, event_type: &str, at_ms: i64) -> Vec<(String, bytes::Bytes)> {
-    let text = |name: &str, value: String| (name.to_owned(), value.into());
-    vec![
+fn headers(seq: u64, agent: &str, event_type: &str, at_ms: i64) -> Headers {
+    let text = |name: &'static str, value: String| (name, value);
+    Headers::from_iter([
         text(EVENT_ID, format!("{agent}/00000000000000ab/{seq}")),
         text(EVENT_TIME, rfc3339(at_ms)),
         text(EVENT_TIME_FROM, "EVN-2".into()),
@@ -29,10 +29,10 @@ fn headers(seq: u64, agent: &str, event_type: &str, at_ms: i64) -> Vec<(String, 
         text(MAPPING, "hl7@1".into()),
         text(SITE, "st-mary".into()),
         text(FHIR_VERSION, "4.0.1".into()),
-    ]
+    ])
 }
 
-fn record(key: &str, json: &Value, headers: Vec<(String, bytes::Bytes)>, at_ms: i64) -> Record {
+fn record(key: &str, json: &Value, headers: Headers, at_ms: i64) -> Record {
     Record {
         key: Some(key.to_owned().into()),
         value: Some(serde_json::to_vec(json).unwrap().into()),
@@ -78,7 +78,7 @@ pub fn adt_of(agent: &str, seq: u64, event: &str, visit: &str, bed: &str, at_ms:
         (MESSAGE_HASH, format!("hash-{agent}-{seq}")),
         (CONTROL_ID, format!("M{seq:06}")),
     ] {
-        headers.push((name.to_owned(), value.into()));
+        headers.push(name, value);
     }
     (FHIR_ENCOUNTER, record(visit, &json, headers, at_ms))
 }
@@ -121,7 +121,7 @@ pub fn device_state(
         "type": { "text": "infusion pump" }
     });
     let mut headers = headers(seq, "gw-2", "mqtt", at_ms);
-    headers.push((METRIC.to_owned(), metric.into()));
+    headers.push(METRIC, metric);
     (FHIR_DEVICE, record(device, &json, headers, at_ms))
 }
 
@@ -131,17 +131,18 @@ pub fn broken(seq: u64, how: usize) -> Said {
     match how % 5 {
         0 => record.value = Some("{\"resourceType\":".into()),
         1 => record.value = Some(vec![0xff, 0xfe].into()),
-        2 => record.headers.retain(|(name, _)| name != EVENT_ID),
+        2 => record.headers = without(&record.headers, EVENT_ID),
         3 => {
-            for (name, value) in &mut record.headers {
-                if name == EVENT_TIME {
-                    *value = "yesterday".into();
-                }
-            }
+            record.headers = without(&record.headers, EVENT_TIME);
+            record.headers.push(EVENT_TIME, "yesterday");
         }
         _ => record.value = Some("{\"resourceType\":\"Patient\"}".into()),
     }
     (topic, record)
+}
+
+fn without(headers: &Headers, name: &str) -> Headers {
+    headers.iter().filter(|(have, _)| *have != name).collect()
 }
 
 pub fn tombstone(key: &str) -> Said {
@@ -153,18 +154,17 @@ pub fn tombstone(key: &str) -> Said {
 }
 
 pub fn sidelined(seq: u64, raw: &str, time_ms: i64) -> Record {
-    let text = |name: &str, value: String| (name.to_owned(), value.into());
     Record {
         key: Some("gw-1".into()),
         value: Some(raw.to_owned().into()),
-        headers: vec![
-            text(EVENT_ID, format!("gw-1/00000000000000ab/{seq}")),
-            text(CAUSE, "hl7-no-visit".into()),
-            text(WHERE, "PV1-19".into()),
-            text(RULE, "H7".into()),
-            text(MAPPING, "hl7@1".into()),
-            text(DETAIL, "no visit number".into()),
-        ],
+        headers: Headers::from_iter([
+            (EVENT_ID, &*format!("gw-1/00000000000000ab/{seq}")),
+            (CAUSE, "hl7-no-visit"),
+            (WHERE, "PV1-19"),
+            (RULE, "H7"),
+            (MAPPING, "hl7@1"),
+            (DETAIL, "no visit number"),
+        ]),
         time_ms,
     }
 }
@@ -200,7 +200,7 @@ fn status_record(name: &str, json: &[u8], at_ms: i64) -> Record {
     Record {
         key: Some(name.to_owned().into()),
         value: Some(json.to_vec().into()),
-        headers: Vec::new(),
+        headers: Headers::new(),
         time_ms: at_ms,
     }
 }

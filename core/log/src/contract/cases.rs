@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{KEEP, PATIENCE, Verdict, ensure, noise, read_all, record, spec};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::{Cleanup, CleanupKind, LogError, Position, Record, SharedLog, partition_for};
+use crate::{Cleanup, CleanupKind, Headers, LogError, Position, Record, SharedLog, partition_for};
 
 pub(super) async fn l1_topics_are_made_once(log: &SharedLog) -> Verdict {
     let specs = [spec("a", 1, KEEP), spec("b.c-d_e", 3, Cleanup::Compact)];
@@ -100,17 +100,17 @@ pub(super) async fn l9_wrong_calls_are_typed_errors(log: &SharedLog) -> Verdict 
 }
 
 fn odd_records() -> Vec<Record> {
-    let headers = vec![
-        ("event-id".to_owned(), Bytes::from_static(b"gw-1/1/1")),
-        ("twice".to_owned(), Bytes::from_static(b"1")),
-        ("twice".to_owned(), Bytes::from_static(b"2")),
-        ("raw".to_owned(), Bytes::from_static(&[0, 255, 10])),
-        ("empty".to_owned(), Bytes::new()),
-    ];
+    let headers = Headers::from(vec![
+        ("event-id", &b"gw-1/1/1"[..]),
+        ("twice", b"1"),
+        ("twice", b"2"),
+        ("raw", &[0, 255, 10]),
+        ("empty", b""),
+    ]);
     let plain = |key: Option<&'static [u8]>, value: Option<Vec<u8>>| Record {
         key: key.map(Bytes::from_static),
         value: value.map(Bytes::from),
-        headers: Vec::new(),
+        headers: Headers::new(),
         time_ms: 1_234,
     };
     let mut records = vec![

@@ -47,7 +47,7 @@ async fn write(log: SharedLog, writer: String) -> Verdict {
             .collect();
         let records = texts.iter().map(|text| {
             let mut record = record(&writer, text);
-            record.headers = vec![("fill".to_owned(), noise(number, 200).into())];
+            record.headers = vec![("fill", noise(number, 200))].into();
             record
         });
         let positions = log.append(TOPIC, records.collect()).await?;

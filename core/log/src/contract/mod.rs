@@ -12,7 +12,7 @@ pub mod kafka_server;
 
 use std::time::{Duration, Instant};
 
-use crate::{Cleanup, Entry, LogError, Record, SharedLog, TopicSpec};
+use crate::{Cleanup, Entry, Headers, LogError, Record, SharedLog, TopicSpec};
 
 /// Longest wait for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -90,7 +90,7 @@ pub(crate) fn record(key: &str, value: impl AsRef<[u8]>) -> Record {
     Record {
         key: Some(key.as_bytes().to_vec().into()),
         value: Some(value.as_ref().to_vec().into()),
-        headers: Vec::new(),
+        headers: Headers::new(),
         time_ms: 1_700_000_000_000,
     }
 }

@@ -5,9 +5,9 @@
 
 use bytes::Bytes;
 
-use super::wire::{Cursor, put_bytes, put_signed, put_varint};
-use crate::Record;
 use crate::limits::{BLOCK_DECODED_BYTES_MAX, BLOCK_RAW_BYTES_MAX, BLOCK_STORED_BYTES_MAX};
+use crate::wire::{Cursor, Wrong, put_bytes, put_signed, put_varint};
+use crate::{Headers, Record};
 
 const MAGIC: [u8; 4] = *b"WLB1";
 const CODEC_RAW: u8 = 0;
@@ -48,9 +48,6 @@ pub(crate) struct Block {
     pub(crate) first: u64,
     pub(crate) bytes: Vec<u8>,
 }
-
-/// What is wrong with a block.
-pub(crate) type Wrong = &'static str;
 
 /// Cuts records into blocks of just under the wanted stored size. `ratio` is stored/raw as last seen, and is updated.
 pub(crate) fn pack(records: &[Stored], written_ms: i64, ratio: &mut f32) -> Vec<Block> {
@@ -157,10 +154,7 @@ fn encode_records(records: &[Stored], first: u64) -> Vec<u8> {
         }
         if !record.headers.is_empty() {
             put_varint(&mut out, record.headers.len() as u64);
-            for (name, value) in &record.headers {
-                put_bytes(&mut out, name.as_bytes());
-                put_bytes(&mut out, value);
-            }
+            out.extend_from_slice(record.headers.packed());
         }
         (offset, time) = (stored.offset, record.time_ms);
     }
@@ -205,14 +199,14 @@ pub(crate) fn decode(block: &[u8]) -> Result<Vec<Stored>, Wrong> {
         return Err("the block's checksum does not match");
     }
     if header.codec == CODEC_RAW {
-        return decode_records(payload, &header);
+        return decode_records(&Bytes::copy_from_slice(payload), &header);
     }
     let raw = lz4_flex::block::decompress(payload, header.raw_len as usize)
         .map_err(|_| "the block does not decompress")?;
-    decode_records(&raw, &header)
+    decode_records(&Bytes::from(raw), &header)
 }
 
-fn decode_records(raw: &[u8], header: &Header) -> Result<Vec<Stored>, Wrong> {
+fn decode_records(raw: &Bytes, header: &Header) -> Result<Vec<Stored>, Wrong> {
     if raw.len() != header.raw_len as usize || header.count as usize > raw.len() {
         return Err("the block's length does not match its header");
     }
@@ -220,7 +214,7 @@ fn decode_records(raw: &[u8], header: &Header) -> Result<Vec<Stored>, Wrong> {
     let mut records = Vec::with_capacity(header.count as usize);
     let (mut offset, mut time) = (header.first, 0_i64);
     for _ in 0..header.count {
-        let stored = decode_record(&mut cursor, offset, time)?;
+        let stored = decode_record(raw, &mut cursor, offset, time)?;
         (offset, time) = (stored.offset, stored.record.time_ms);
         records.push(stored);
     }
@@ -230,7 +224,13 @@ fn decode_records(raw: &[u8], header: &Header) -> Result<Vec<Stored>, Wrong> {
     Ok(records)
 }
 
-fn decode_record(cursor: &mut Cursor<'_>, offset: u64, time: i64) -> Result<Stored, Wrong> {
+/// Its fields are slices of `raw`, which `cursor` reads.
+fn decode_record(
+    raw: &Bytes,
+    cursor: &mut Cursor<'_>,
+    offset: u64,
+    time: i64,
+) -> Result<Stored, Wrong> {
     let step = cursor.varint()?;
     let offset = offset.checked_add(step).ok_or("an offset overflows")?;
     let [flags] = cursor.array::<1>()?;
@@ -244,17 +244,16 @@ fn decode_record(cursor: &mut Cursor<'_>, offset: u64, time: i64) -> Result<Stor
     };
     let mut field = |present: u8| match flags & present {
         0 => Ok(None),
-        _ => cursor.bytes().map(|b| Some(Bytes::copy_from_slice(b))),
+        _ => cursor.bytes().map(|b| Some(raw.slice_ref(b))),
     };
     let (key, value) = (field(HAS_KEY)?, field(HAS_VALUE)?);
-    let mut headers = Vec::new();
-    if flags & HAS_HEADERS != 0 {
-        for _ in 0..cursor.varint()? {
-            let name = std::str::from_utf8(cursor.bytes()?);
-            let name = name.map_err(|_| "a header's name is not UTF-8")?.to_owned();
-            headers.push((name, Bytes::copy_from_slice(cursor.bytes()?)));
+    let headers = match flags & HAS_HEADERS {
+        0 => Headers::new(),
+        _ => {
+            let count = cursor.varint()?;
+            Headers::take(raw, cursor, count)?
         }
-    }
+    };
     Ok(Stored {
         offset,
         horizon_ms,
@@ -286,7 +285,7 @@ mod tests {
             headers in proptest::collection::vec(("[a-zé]{0,9}", any_bytes()), 0..4),
             time_ms in any::<i64>(),
         ) -> Stored {
-            Stored { offset: gap, horizon_ms, record: Record { key, value, headers, time_ms } }
+            Stored { offset: gap, horizon_ms, record: Record { key, value, headers: headers.into(), time_ms } }
         }
     }
 
@@ -351,7 +350,7 @@ mod tests {
                 record: Record {
                     key: Some(Bytes::from_static(b"k")),
                     value: Some(Bytes::from_static(b"vw")),
-                    headers: vec![("h".to_owned(), Bytes::from_static(b"x"))],
+                    headers: vec![("h", "x")].into(),
                     time_ms: 1000,
                 },
             },
@@ -361,7 +360,7 @@ mod tests {
                 record: Record {
                     key: Some(Bytes::from_static(b"g")),
                     value: None,
-                    headers: Vec::new(),
+                    headers: Headers::new(),
                     time_ms: 999,
                 },
             },
@@ -394,7 +393,7 @@ mod tests {
                 record: Record {
                     key: Some(Bytes::from(format!("bed-{}", offset % 97))),
                     value: Some(Bytes::from(value(offset))),
-                    headers: vec![("event-id".to_owned(), Bytes::from(offset.to_string()))],
+                    headers: vec![("event-id", offset.to_string())].into(),
                     time_ms: 1_700_000_000_000 + i64::try_from(offset).unwrap(),
                 },
             })

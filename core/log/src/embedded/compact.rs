@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase};
 
-use super::block::{self, Block, Stored, Wrong, pack};
+use super::block::{self, Block, Stored, pack};
 use super::state::{Shared, Topic};
 use super::tables::{self, BLOCKS, Row, blocks_from};
 use crate::LogError;
@@ -19,6 +19,7 @@ use crate::limits::{
     BLOCK_STORED_BYTES_MAX, COMPACT_DIRTY_BYTES_MIN, COMPACT_KEYS_BYTES_MAX,
     MAINTENANCE_STEP_BLOCKS_MAX, MAINTENANCE_STEP_BYTES_MAX, TOMBSTONE_GRACE_MS,
 };
+use crate::wire::Wrong;
 
 /// When a job is worth its writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +130,13 @@ impl Job {
                 let Some(key) = stored.record.key else {
                     continue;
                 };
-                let size = key.len() + 64;
-                if self.newest.insert(key, stored.offset).is_none() {
-                    self.keys_bytes += size;
+                if let Some(newest) = self.newest.get_mut(&key) {
+                    *newest = stored.offset;
+                } else {
+                    self.keys_bytes += key.len() + 64;
+                    // Copied: a slice would keep its whole block in memory.
+                    let key = Bytes::copy_from_slice(&key);
+                    self.newest.insert(key, stored.offset);
                 }
             }
         }
@@ -339,7 +344,7 @@ mod tests {
             record: Record {
                 key: Some(Bytes::from(vec![key])),
                 value: value.then(|| Bytes::from(offset.to_string())),
-                headers: Vec::new(),
+                headers: crate::Headers::new(),
                 time_ms: 0,
             },
         }

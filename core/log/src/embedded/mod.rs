@@ -15,7 +15,6 @@ mod maintain;
 mod reader;
 mod state;
 mod tables;
-mod wire;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};

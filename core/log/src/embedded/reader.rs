@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::block;
 use super::state::{Range, Shared, Topic};
 use super::tables::{BLOCKS, BlockKey, PARTITIONS, Row, blocks_from};
+use crate::wire::Wrong;
 use crate::{Entry, LogError, READ_BYTES_MAX, Reader};
 
 pub(crate) struct EmbeddedReader {
@@ -30,7 +31,7 @@ enum Chunk {
     Entries(VecDeque<Entry>, u64),
     /// The position is not in the log.
     Outside(Row),
-    BadBlock(u64, block::Wrong),
+    BadBlock(u64, Wrong),
 }
 
 impl EmbeddedReader {

@@ -80,10 +80,14 @@ pub(super) fn consumer(brokers: &str) -> KafkaResult<StreamConsumer<Context>> {
         // A lost position is an error to be shown, never a jump.
         .set("auto.offset.reset", "error")
         .set("allow.auto.create.topics", "false")
-        // The tail is fresh within milliseconds; an idle reader asks 20 times a second.
-        .set("fetch.wait.max.ms", "50")
+        // How long the cluster holds an answer back when there is nothing. The tail is fresh all the same: one byte
+        // (fetch.min.bytes) ends the wait.
+        .set("fetch.wait.max.ms", "500")
         .set("fetch.error.backoff.ms", "50")
-        .set("queued.min.messages", "2000")
+        // The bytes below are what bounds; a partition whose queue is full is looked at again soon, or a reader would
+        // stand still for a second (the default) after every few thousand records.
+        .set("queued.min.messages", "100000")
+        .set("fetch.queue.backoff.ms", "10")
         .set(
             "queued.max.messages.kbytes",
             KAFKA_FETCH_AHEAD_KBYTES_MAX.to_string(),

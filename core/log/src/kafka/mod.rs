@@ -10,6 +10,7 @@
 //! Each reader has a consumer of its own, which costs librdkafka a few threads and a connection a broker.
 
 mod admin;
+mod arena;
 mod config;
 mod error;
 mod reader;
@@ -213,11 +214,9 @@ fn headers(record: &Record) -> OwnedHeaders {
     let headers = record
         .headers
         .iter()
-        .fold(headers, |headers, (name, value)| {
-            headers.insert(Header {
-                key: name,
-                value: Some(value.as_ref()),
-            })
+        .fold(headers, |headers, (key, value)| {
+            let value = Some(value);
+            headers.insert(Header { key, value })
         });
     headers.insert(Header {
         key: TIME_HEADER,

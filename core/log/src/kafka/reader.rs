@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
+use super::arena::Arena;
 use super::config::{self, Context};
-use super::{REQUEST_TIMEOUT, TIME_HEADER, blocking, error};
+use super::{REQUEST_TIMEOUT, blocking, error};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::{Entry, LogError, READ_BYTES_MAX, Reader, Record};
+use crate::{Entry, LogError, READ_BYTES_MAX, Reader};
 
 pub(super) struct KafkaReader {
     /// `None` only while it is dropped.
@@ -25,6 +25,7 @@ pub(super) struct KafkaReader {
     full: String,
     partition: u32,
     position: u64,
+    arena: Arena,
     /// Came after records that had to be returned first.
     held: Option<KafkaError>,
     closed: watch::Receiver<bool>,
@@ -46,6 +47,7 @@ impl KafkaReader {
             full,
             partition,
             position: from,
+            arena: Arena::default(),
             held: None,
             closed,
         };
@@ -99,26 +101,10 @@ impl KafkaReader {
             return None;
         }
         self.position = offset + 1;
-        let mut headers: Vec<(String, Bytes)> =
-            message.headers().map_or_else(Vec::new, |headers| {
-                let pairs = headers.iter().map(|header| {
-                    let value = header.value.map_or_else(Bytes::new, Bytes::copy_from_slice);
-                    (header.key.to_owned(), value)
-                });
-                pairs.collect()
-            });
-        let own_time = headers.pop_if(|(name, _)| name == TIME_HEADER);
-        let own_time = own_time.and_then(|(_, text)| std::str::from_utf8(&text).ok()?.parse().ok());
         Some(Entry {
             partition: self.partition,
             offset,
-            record: Record {
-                key: message.key().map(Bytes::copy_from_slice),
-                value: message.payload().map(Bytes::copy_from_slice),
-                headers,
-                // Written by others: the cluster's time.
-                time_ms: own_time.or(message.timestamp().to_millis()).unwrap_or(0),
-            },
+            record: self.arena.record(message),
         })
     }
 

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use wardline_bridge::map::{OutRecord, SiteContext};
 use wardline_bridge::transform::{Counters, Transform, TransformStatus, run};
 use wardline_log::embedded::EmbeddedLog;
-use wardline_log::{Cleanup, Entry, Record, SharedLog, TopicSpec};
+use wardline_log::{Cleanup, Entry, Headers, Record, SharedLog, TopicSpec};
 use wardline_model::frame::{Frame, FrameHeader};
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_TOPICS, RETRY, SIDELINE};
 use wardline_model::{AgentName, Event, Incarnation, Lane, record as names};
@@ -54,28 +54,26 @@ pub fn frame(agent: &str, first: u64, events: Vec<Event>) -> Record {
     };
     let last = header.last();
     let value = Frame { header, events }.encode().unwrap();
-    let head = |name: &str, value: String| (name.to_owned(), Bytes::from(value));
     Record {
         key: Some(Bytes::from(agent.to_owned())),
         value: Some(value.into()),
-        headers: vec![
-            head(names::KIND, names::KIND_FRAME.to_owned()),
-            head(names::AGENT, agent.to_owned()),
-            head(names::INCARNATION, Incarnation(0xab).to_string()),
-            head(names::FIRST, first.to_string()),
-            head(names::LAST, last.to_string()),
-        ],
+        headers: Headers::from_iter([
+            (names::KIND, names::KIND_FRAME),
+            (names::AGENT, agent),
+            (names::INCARNATION, &Incarnation(0xab).to_string()),
+            (names::FIRST, &first.to_string()),
+            (names::LAST, &last.to_string()),
+        ]),
         time_ms: 1_772_355_606_000,
     }
 }
 
 /// What the transform appends of it.
 pub fn logged(out: OutRecord, time_ms: i64) -> Record {
-    let owned = |(name, value): (&str, Bytes)| (name.to_owned(), value);
     Record {
         key: Some(out.key),
         value: Some(out.value),
-        headers: out.headers.into_iter().map(owned).collect(),
+        headers: out.headers.into(),
         time_ms,
     }
 }

@@ -1,26 +1,29 @@
-//! Reading and writing of the block's fields: fixed arrays, varints and length-prefixed bytes.
+//! Reading and writing of packed fields: fixed arrays, varints and length-prefixed bytes.
 //!
 //! Reading never goes past the end and never trusts a length.
 
-use super::block::Wrong;
+use bytes::BufMut;
+
+/// What is wrong with bytes that were to be read.
+pub(crate) type Wrong = &'static str;
 
 const CUT: Wrong = "a field is cut short";
 
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut impl BufMut, mut value: u64) {
     while value >= 0x80 {
-        out.push(value.to_le_bytes()[0] | 0x80);
+        out.put_u8(value.to_le_bytes()[0] | 0x80);
         value >>= 7;
     }
-    out.push(value.to_le_bytes()[0]);
+    out.put_u8(value.to_le_bytes()[0]);
 }
 
-pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn put_signed(out: &mut impl BufMut, value: i64) {
     put_varint(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
 }
 
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut impl BufMut, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
+    out.put_slice(bytes);
 }
 
 /// What is left to read.
