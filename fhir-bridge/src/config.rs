@@ -22,8 +22,6 @@ pub struct Config {
     /// For messages that carry no zone.
     pub zone: TimeZone,
     pub mappings: MappingSet,
-    /// The log commits appends to several topics as a whole.
-    pub one_commit: bool,
 }
 
 impl Config {
@@ -33,23 +31,19 @@ impl Config {
         let insecure = kept(&mut problems, settings.flag("bridge.insecure"));
         let source = kept(&mut problems, source(settings, insecure.unwrap_or(false)));
         let zone = kept(&mut problems, settings.zone("site.timezone"));
-        let log = kept(&mut problems, settings.text("bridge.log"));
         let mappings = mappings(&mut problems, settings);
-        match (site, source, insecure, zone, log, mappings) {
-            (Some(site), Some(source), Some(insecure), Some(zone), Some(log), Some(mappings)) => {
-                Ok(Self {
-                    ingest: IngestConfig {
-                        site,
-                        source,
-                        topics: Topics::default(),
-                    },
-                    insecure,
-                    folder: settings.data_dir().join("bridge"),
-                    zone,
-                    mappings,
-                    one_commit: log == "embedded",
-                })
-            }
+        match (site, source, insecure, zone, mappings) {
+            (Some(site), Some(source), Some(insecure), Some(zone), Some(mappings)) => Ok(Self {
+                ingest: IngestConfig {
+                    site,
+                    source,
+                    topics: Topics::default(),
+                },
+                insecure,
+                folder: settings.data_dir().join("bridge"),
+                zone,
+                mappings,
+            }),
             _ => Err(problems),
         }
     }

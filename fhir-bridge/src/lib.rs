@@ -58,9 +58,9 @@ pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
     let context = SiteContext::new(config.ingest.site, config.zone, &key, config.mappings);
     let transform = Transform {
         ctx: Arc::new(context),
+        one_commit: log.atomic_append(),
         log,
         counters,
-        one_commit: config.one_commit,
     };
     let transform = transform::run(transform, inner_stopped.clone());
     let parts = Parts {

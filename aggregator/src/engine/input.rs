@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use wardline_log::{Entry, LogError, PartitionOffsets, Reader, SharedLog};
+use wardline_log::{Entry, LogError, PartitionOffsets, PartitionReader, SharedLog};
 use wardline_service::Stop;
 
 use crate::error::AggregatorError;
@@ -138,8 +138,8 @@ impl Tail {
             let before = self.mark.next;
             match self.tail().await {
                 Ok(()) => return Ok(()),
-                // Only opening the engine again helps, which is for whoever started it.
-                Err(error @ LogError::Fatal { .. }) => return Err(error.into()),
+                // Nobody opens it again.
+                Err(error @ LogError::Closed) => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(key = self.key, %error, "reading stopped, will try again");
                     let trouble = format!("reading {}/{}: {error}", self.topic, self.partition);
@@ -245,7 +245,7 @@ impl Tail {
     }
 
     /// A reader at the right place; what is wrong with the place is delivered first. `None`: nobody listens any more.
-    async fn reader(&mut self) -> Result<Option<Box<dyn Reader>>, LogError> {
+    async fn reader(&mut self) -> Result<Option<PartitionReader>, LogError> {
         let (held, verdict) = self.verdict().await?;
         self.end = held.end;
         let (topic, partition) = (self.topic, self.partition);

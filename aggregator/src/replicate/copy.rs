@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardline_log::{Entry, LogError, PartitionOffsets, Position, Reader, Record, SharedLog};
+use wardline_log::{
+    Entry, LogError, PartitionOffsets, PartitionReader, Position, Record, SharedLog,
+};
 use wardline_model::record::ORIGIN;
 use wardline_model::topic::STATUS;
 use wardline_service::Stop;
@@ -104,7 +106,7 @@ impl Copier {
     }
 
     /// Nothing to copy: compare positions now and then, because a recreated log may be silent for long.
-    async fn idle(&mut self, reader: Box<dyn Reader>) -> Result<Box<dyn Reader>, AggregatorError> {
+    async fn idle(&mut self, reader: PartitionReader) -> Result<PartitionReader, AggregatorError> {
         if self.checked.elapsed() < Duration::from_millis(DISCOVER_INTERVAL_MS) {
             return Ok(reader);
         }
@@ -157,7 +159,7 @@ impl Copier {
     }
 
     /// A reader at the right place, after saying what is wrong with it.
-    async fn reader(&mut self) -> Result<Box<dyn Reader>, AggregatorError> {
+    async fn reader(&mut self) -> Result<PartitionReader, AggregatorError> {
         let (_, topic, partition) = self.id.clone();
         match self.verdict().await? {
             Verdict::Same => {}

@@ -218,7 +218,7 @@ async fn truncate(site: &LogDir) -> u64 {
         },
     };
     site.log.create_topics(&[spec]).await.unwrap();
-    site.log.maintain().await.unwrap();
+    site.embedded.maintain().await.unwrap();
     let held = site.log.offsets(FHIR_ENCOUNTER).await.unwrap();
     held[0].start
 }
@@ -418,7 +418,7 @@ async fn rp10_compaction_of_statuses_is_no_loss() {
             let status = agent_status("gw-1", true, n + 1, 0, NOON - 1000);
             site.log.append(STATUS, vec![status]).await.unwrap();
         }
-        site.log.maintain().await.unwrap();
+        site.embedded.maintain().await.unwrap();
     };
     for round in 1..=2_u64 {
         say(round * 100).await;

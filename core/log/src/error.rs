@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::limits::SCAN_STALL_MS;
+
 /// Every way a log can fail.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LogError {
@@ -57,7 +59,7 @@ pub enum LogError {
         /// Next offset to be written.
         end: u64,
     },
-    /// The caller's fault: a record, or an append as a whole, is over the limit. Nothing of the append was written.
+    /// The caller's fault: a record, or an append as a whole, is over the limit.
     #[error("{what} for topic {topic:?}: {size} is over the limit of {max}")]
     RecordTooLarge {
         /// The topic.
@@ -69,7 +71,7 @@ pub enum LogError {
         /// The limit.
         max: usize,
     },
-    /// The caller's fault: a record that not both engines can hold. Nothing of the append was written.
+    /// The caller's fault: a record that not both engines can hold.
     #[error("a record for topic {topic:?} cannot be kept: {why}")]
     InvalidRecord {
         /// The topic.
@@ -77,24 +79,32 @@ pub enum LogError {
         /// What is wrong, and what is allowed.
         why: &'static str,
     },
-    /// Storage or broker cannot be used at the moment. A retry helps; a failed append is not in the log, unless `uncertain`.
+    /// Storage or broker cannot be used at the moment. A retry helps. What a failed append left in the log is not known:
+    /// read back before writing it again.
     #[error("the log cannot {doing} at the moment: {why}")]
     Unavailable {
         /// What was tried.
         doing: &'static str,
         /// What the engine said.
         why: String,
-        /// Whether the records may be in the log all the same (Kafka only: read back before writing them again).
-        uncertain: bool,
     },
-    /// The engine cannot go on and must be opened again.
-    #[error("the log engine stopped while it tried to {doing}: {why}; open it again")]
-    Fatal {
-        /// What was tried.
-        doing: &'static str,
-        /// What the engine said.
-        why: String,
+    /// The log says that it holds more, and gives nothing. A retry may help.
+    #[error(
+        "{topic:?}/{partition} holds records up to offset {end}, and for {SCAN_STALL_MS} ms none came from {position} on"
+    )]
+    Stalled {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What was waited for.
+        position: u64,
+        /// Where it should end.
+        end: u64,
     },
+    /// The program stops.
+    #[error("stopped before the log was read to its end")]
+    Stopped,
     /// What is on disk is not what was written there.
     #[error("{path} is damaged: {what}; {hint}", path = path.display())]
     Damaged {
@@ -152,7 +162,7 @@ impl LogError {
     /// Whether the same call can succeed later without anyone changing anything.
     #[must_use]
     pub fn retriable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Stalled { .. })
     }
 
     /// Whether what is on disk is the matter (the process exits with 3).

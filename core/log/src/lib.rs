@@ -13,25 +13,29 @@ mod check;
 pub mod contract;
 pub mod embedded;
 mod error;
+pub mod follow;
 mod headers;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod limits;
 mod partition;
+mod reader;
 mod target;
 mod topic;
 mod wire;
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 pub use error::LogError;
 pub use headers::Headers;
 pub use limits::READ_BYTES_MAX;
 pub use partition::partition_for;
+pub use reader::{Batch, PartitionReader, Reader};
 pub use target::{KAFKA_PREFIX, Target, open};
 pub use topic::{Cleanup, CleanupKind, TopicInfo, TopicSpec};
 
@@ -105,38 +109,52 @@ pub struct PartitionOffsets {
     pub end: u64,
 }
 
-/// What one maintenance pass did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Maintenance {
-    /// Offsets that retention removed, by topic and partition.
-    pub removed: Vec<Removed>,
-    /// Records that compaction dropped because a newer one has the key, or a tombstone's grace was over.
-    pub compacted_records: u64,
-    /// Stored bytes that both gave back.
-    pub freed_bytes: u64,
-    /// By how much the file became smaller.
-    pub file_bytes_freed: u64,
+/// Which log a topic is: another value when the log, or the topic in it, was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LogId(String);
+
+impl LogId {
+    /// An identity as an engine makes it.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
 }
 
-/// One range that retention removed.
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where reading a partition begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
+pub struct Start {
     /// The topic.
     pub topic: String,
     /// The partition.
     pub partition: u32,
-    /// First offset that is gone.
+    /// The offset.
     pub from: u64,
-    /// The partition now starts here.
-    pub to: u64,
 }
 
 /// A log that many tasks share.
 pub type SharedLog = Arc<dyn Log>;
 
 /// Topics to append to and to read from.
+///
+/// After an error of an append nobody knows what of it is in the log (only the embedded engine does: nothing). Who must
+/// not write twice reads back up to a `barrier` before writing again. An engine that fails mends itself: the same call
+/// works again once what it needs is back, and nobody opens anything.
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
+    /// Which log a topic is. What an engine cannot see, `follow` finds by the record that it read last.
+    async fn id(&self, topic: &str) -> Result<LogId, LogError>;
+
+    /// Whether `append_many` is one commit: all of it or nothing.
+    fn atomic_append(&self) -> bool;
+
     /// Makes the topics there are not yet, and brings cleanup and retention of the others to what is given.
     /// Another number of partitions than the existing one is `PartitionMismatch`, and nothing changes.
     async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError>;
@@ -146,39 +164,48 @@ pub trait Log: Send + Sync + 'static {
 
     /// Returns once all are durable, with positions in the order given. The partition is `partition_for(key, n)`.
     /// A dropped future may still write.
-    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError>;
+    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
+        let batches = vec![(topic.to_owned(), records)];
+        let mut positions = self.append_many(batches).await?;
+        Ok(positions.pop().unwrap_or_default())
+    }
 
-    /// Appends to several topics; in the embedded engine in one commit, all or nothing.
+    /// Appends to several topics; `atomic_append` says whether that is all or nothing.
     async fn append_many(
         &self,
         batches: Vec<(String, Vec<Record>)>,
     ) -> Result<Vec<Vec<Position>>, LogError>;
 
-    /// What each partition holds, by partition.
+    /// What each partition holds, by partition. A partition that was added since is among them.
     async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError>;
 
-    /// Reads one partition from an offset; before its start or beyond its end is `OffsetOutOfRange`.
+    /// As `offsets`, with ends that are behind everything that was appended before, by whomever and however it ended:
+    /// what is not below them now never will be. Costs a write where the engine needs one; readers do not see it.
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError>;
+
+    /// Of each partition, the first offset that was written at `time_ms` or later, or its end. Goes by the time of
+    /// writing, not by the records' own, and is as good as the clock that it was written by.
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError>;
+
+    /// Reads several partitions at once, each from an offset; before its start or beyond its end is `OffsetOutOfRange`.
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError>;
+
+    /// Reads one partition.
     async fn reader(
         &self,
         topic: &str,
         partition: u32,
         from: u64,
-    ) -> Result<Box<dyn Reader>, LogError>;
-
-    /// Embedded: a full retention and compaction pass (a thrifty one also runs every minute). Kafka does its own.
-    async fn maintain(&self) -> Result<Maintenance, LogError>;
+    ) -> Result<PartitionReader, LogError> {
+        let start = Start {
+            topic: topic.to_owned(),
+            partition,
+            from,
+        };
+        let reader = self.multi_reader(&[start]).await?;
+        Ok(PartitionReader::new(reader, from))
+    }
 
     /// Waits for what was appended, stops the engine's tasks and gives the files free.
     async fn close(&self) -> Result<(), LogError>;
-}
-
-/// Reads one partition in order.
-#[async_trait]
-pub trait Reader: Send {
-    /// Waits until at least one record is there or `wait` is over (then an empty `Vec`). At most `max` records and
-    /// `READ_BYTES_MAX` bytes. If retention removed the position: `OffsetOutOfRange`. Dropping the future loses nothing.
-    async fn next(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, LogError>;
-
-    /// Offset of the next record to be returned. Caught up means: equal to the partition's end.
-    fn position(&self) -> u64;
 }

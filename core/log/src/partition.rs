@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn l3_murmur2_agrees_with_kafka() {
+    fn lg3_murmur2_agrees_with_kafka() {
         // The vectors of org.apache.kafka.common.utils.UtilsTest.
         let vectors: [(&str, i32); 6] = [
             ("21", -973_932_308),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn l3_keyless_records_go_to_partition_zero() {
+    fn lg3_keyless_records_go_to_partition_zero() {
         assert_eq!(partition_for(None, 7), 0);
         assert_eq!(partition_for(Some(b"abc"), 1), 0);
         assert_eq!(partition_for(Some(b"abc"), 7), 479_470_107 % 7);

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn l2_targets_are_read_or_explained() {
+    fn lg2_targets_are_read_or_explained() {
         let dir = Path::new("/d");
         assert_eq!(
             Target::parse("embedded", dir).unwrap(),

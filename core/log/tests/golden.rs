@@ -1,4 +1,4 @@
-//! Files that earlier versions wrote must be read for ever (rule L15). A new format adds a file here; none is changed.
+//! Files that earlier versions wrote must be read for ever (rule LG15). A new format adds a file here; none is changed.
 //!
 //! `WARDLINE_GOLDEN_WRITE=FILE cargo test -p wardline-log --features contract --test golden` writes one.
 
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use wardline_log::contract::read_all;
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::TOMBSTONE_GRACE_MS;
-use wardline_log::{Cleanup, CleanupKind, Headers, Record, SharedLog, TopicSpec, partition_for};
+use wardline_log::{Cleanup, CleanupKind, Headers, Log, Record, TopicSpec, partition_for};
 
 const CLEANED_AT_MS: i64 = 1_800_000_000_000;
 const KEEP: Cleanup = Cleanup::Delete {
@@ -20,7 +20,7 @@ const KEEP: Cleanup = Cleanup::Delete {
     retention_ms: None,
 };
 
-fn open(dir: &Path, now: &Arc<AtomicI64>) -> SharedLog {
+fn open(dir: &Path, now: &Arc<AtomicI64>) -> Arc<EmbeddedLog> {
     let now = Arc::clone(now);
     let options = Options {
         background: false,
@@ -52,7 +52,7 @@ fn view(n: usize) -> Record {
     }
 }
 
-async fn write(log: &SharedLog) {
+async fn write(log: &Arc<EmbeddedLog>) {
     let spec = |name: &str, partitions, cleanup| TopicSpec {
         name: name.to_owned(),
         partitions,
@@ -70,7 +70,7 @@ async fn write(log: &SharedLog) {
     log.append("view", vec![view(20), view(21)]).await.unwrap();
 }
 
-async fn check(log: &SharedLog, now: &AtomicI64) {
+async fn check(log: &Arc<EmbeddedLog>, now: &AtomicI64) {
     let topics = log.topics().await.unwrap();
     let have: Vec<_> = topics
         .iter()
@@ -86,13 +86,13 @@ async fn check(log: &SharedLog, now: &AtomicI64) {
     for partition in 0..3 {
         let mine = |record: &Record| partition_for(record.key.as_deref(), 3) == partition;
         let want: Vec<Record> = events().into_iter().filter(mine).collect();
-        let have = read_all(log, "events", partition, 0).await.unwrap();
+        let have = read_all(&**log, "events", partition, 0).await.unwrap();
         assert!(have.iter().map(|e| e.offset).eq(0..want.len() as u64));
         assert_eq!(have.into_iter().map(|e| e.record).collect::<Vec<_>>(), want);
     }
     // Cleaned up to 20, so 16 to 19 stay, 18 as a tombstone with its grace.
     let offsets = || async {
-        read_all(log, "view", 0, 0)
+        read_all(&**log, "view", 0, 0)
             .await
             .unwrap()
             .iter()
@@ -100,7 +100,7 @@ async fn check(log: &SharedLog, now: &AtomicI64) {
             .collect::<Vec<_>>()
     };
     assert_eq!(offsets().await, [16, 17, 18, 19, 20, 21]);
-    for entry in read_all(log, "view", 0, 0).await.unwrap() {
+    for entry in read_all(&**log, "view", 0, 0).await.unwrap() {
         assert_eq!(entry.record, view(usize::try_from(entry.offset).unwrap()));
     }
     let grace = i64::try_from(TOMBSTONE_GRACE_MS).unwrap();
@@ -115,7 +115,7 @@ async fn check(log: &SharedLog, now: &AtomicI64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l15_files_of_every_format_are_read() {
+async fn lg15_files_of_every_format_are_read() {
     let now = Arc::new(AtomicI64::new(CLEANED_AT_MS));
     if let Some(path) = std::env::var_os("WARDLINE_GOLDEN_WRITE") {
         let dir = tempfile::tempdir().unwrap();

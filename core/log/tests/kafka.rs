@@ -25,14 +25,18 @@ fn target(brokers: &str, prefix: &str) -> Target {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn l1_to_l50_the_kafka_engine_passes_the_contract() {
+async fn lg1_to_lg50_the_kafka_engine_passes_the_contract() {
     let Some(server) = server().await else {
         return;
     };
     let count = AtomicU32::new(0);
     let make = async || {
         let prefix = format!("case{}.", count.fetch_add(1, Ordering::SeqCst));
-        open(&target(&server.brokers(), &prefix)).await
+        let log = open(&target(&server.brokers(), &prefix)).await?;
+        Ok(contract::Tested {
+            log,
+            embedded: None,
+        })
     };
     contract::suite(make).await.unwrap();
 }
@@ -42,7 +46,7 @@ const HELPER_ROUND: &str = "WARDLINE_LOG_TEST_CRASH_ROUND";
 
 /// The test runs itself as the client that is killed; the broker is killed as well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p1_l30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
+async fn p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
     if let Ok(brokers) = std::env::var(HELPER_BROKERS) {
         let log = open(&target(&brokers, "crash.")).await.unwrap();
         let round = std::env::var(HELPER_ROUND).unwrap();
@@ -58,7 +62,7 @@ async fn p1_l30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
         helper
             .args([
                 "--exact",
-                "p1_l30_nothing_acked_is_lost_by_kill_9_of_client_or_broker",
+                "p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker",
             ])
             .env(HELPER_BROKERS, server.brokers())
             .env(HELPER_ROUND, round.to_string());
@@ -77,7 +81,7 @@ async fn p1_l30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
             .unwrap();
         }
         let log = open(&target(&server.brokers(), "crash.")).await.unwrap();
-        crash::check(&log, &acked).await.unwrap();
+        crash::check(&*log, &acked).await.unwrap();
         log.close().await.unwrap();
     }
 }
@@ -99,7 +103,7 @@ async fn append_numbers(log: SharedLog, stop: Arc<std::sync::atomic::AtomicBool>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p3_l60_appends_survive_a_broker_that_is_away_for_20_s() {
+async fn p3_lg60_appends_survive_a_broker_that_is_away_for_20_s() {
     const AWAY: Duration = Duration::from_secs(20);
     let Some(mut server) = server().await else {
         return;
@@ -128,7 +132,7 @@ async fn p3_l60_appends_survive_a_broker_that_is_away_for_20_s() {
         Some(Duration::ZERO),
     ] {
         let goal = read.len() + 30;
-        read_until(&mut *reader, &mut read, goal).await;
+        read_until(&mut reader, &mut read, goal).await;
         server = tokio::task::spawn_blocking(move || {
             if let Some(away) = away {
                 server.stop().unwrap();
@@ -145,10 +149,10 @@ async fn p3_l60_appends_survive_a_broker_that_is_away_for_20_s() {
         .unwrap();
     }
     let goal = read.len() + 300;
-    read_until(&mut *reader, &mut read, goal).await;
+    read_until(&mut reader, &mut read, goal).await;
     stop.store(true, Ordering::SeqCst);
     let written = writing.await.unwrap();
-    let all = read_all(&log, "t", 0, 0).await.unwrap();
+    let all = read_all(&*log, "t", 0, 0).await.unwrap();
     let values: Vec<u64> = all
         .iter()
         .map(|e| {
@@ -166,7 +170,7 @@ async fn p3_l60_appends_survive_a_broker_that_is_away_for_20_s() {
     log.close().await.unwrap();
 }
 
-async fn read_until(reader: &mut dyn wardline_log::Reader, read: &mut Vec<u64>, goal: usize) {
+async fn read_until(reader: &mut wardline_log::PartitionReader, read: &mut Vec<u64>, goal: usize) {
     let deadline = Instant::now() + contract::PATIENCE;
     while read.len() < goal {
         assert!(Instant::now() < deadline, "{} of {goal} read", read.len());

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardline_log::{Entry, LogError, Reader, Record, SharedLog};
+use wardline_log::{Entry, LogError, PartitionReader, Record, SharedLog};
 use wardline_model::topic::BRIDGE_STATE;
 use wardline_service::Stop;
 
@@ -123,7 +123,7 @@ impl Lane {
         let mut reader = self.log.reader(topic, self.partition, from).await?;
         let mut work = Work::new(self.ctx.clone(), self.input, standing.progress.clone());
         loop {
-            let entries = self.read(reader.as_mut()).await?;
+            let entries = self.read(&mut reader).await?;
             if entries.is_empty() {
                 self.save(standing, Duration::ZERO).await?;
                 continue;
@@ -147,7 +147,7 @@ impl Lane {
         }
     }
 
-    async fn read(&self, reader: &mut dyn Reader) -> Result<Vec<Entry>, Broken> {
+    async fn read(&self, reader: &mut PartitionReader) -> Result<Vec<Entry>, Broken> {
         tokio::select! {
             biased;
             () = self.stop.stopped() => Err(Broken::Stopped),
@@ -214,9 +214,7 @@ async fn compute(mut work: Work) -> Result<(Work, Option<Batch>), Broken> {
         (work, batch)
     });
     task.await.map_err(|error| {
-        Broken::Failed(LogError::Fatal {
-            doing: "map events",
-            why: error.to_string(),
-        })
+        tracing::error!(%error, "mapping events failed");
+        Broken::Failed(LogError::Closed)
     })
 }

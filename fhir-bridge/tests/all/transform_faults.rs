@@ -10,7 +10,7 @@ use crate::transform_support::site_log::*;
 use crate::transform_support::*;
 use async_trait::async_trait;
 use wardline_log::{
-    LogError, Maintenance, PartitionOffsets, Position, Reader, Record, SharedLog, TopicInfo,
+    LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start, TopicInfo,
     TopicSpec,
 };
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_ENCOUNTER, SIDELINE};
@@ -55,22 +55,18 @@ impl wardline_log::Log for Faulty {
         batches: Vec<(String, Vec<Record>)>,
     ) -> Result<Vec<Vec<Position>>, LogError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let unavailable = |uncertain| LogError::Unavailable {
+        let unavailable = || LogError::Unavailable {
             doing: "append",
             why: "test".to_owned(),
-            uncertain,
         };
         match (self.fault)(call, &batches) {
             Fault::None => self.inner.append_many(batches).await,
-            Fault::Passing => Err(unavailable(false)),
+            Fault::Passing => Err(unavailable()),
             Fault::Uncertain => {
                 self.inner.append_many(batches).await?;
-                Err(unavailable(true))
+                Err(unavailable())
             }
-            Fault::Crash => Err(LogError::Fatal {
-                doing: "append",
-                why: "test".to_owned(),
-            }),
+            Fault::Crash => Err(LogError::Closed),
         }
     }
 
@@ -78,17 +74,24 @@ impl wardline_log::Log for Faulty {
         self.inner.offsets(topic).await
     }
 
-    async fn reader(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: u64,
-    ) -> Result<Box<dyn Reader>, LogError> {
-        self.inner.reader(topic, partition, from).await
+    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
+        self.inner.id(topic).await
     }
 
-    async fn maintain(&self) -> Result<Maintenance, LogError> {
-        self.inner.maintain().await
+    fn atomic_append(&self) -> bool {
+        self.inner.atomic_append()
+    }
+
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        self.inner.barrier(topic).await
+    }
+
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
+        self.inner.offsets_at_time(topic, time_ms).await
+    }
+
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
+        self.inner.multi_reader(from).await
     }
 
     async fn close(&self) -> Result<(), LogError> {
@@ -261,7 +264,10 @@ async fn r33_what_retention_took_is_counted_and_passed_over() {
         },
     };
     log.create_topics(&[keep_nothing]).await.unwrap();
-    log.maintain().await.unwrap();
+    log.close().await.unwrap();
+    let embedded = wardline_log::embedded::EmbeddedLog::open(dir.path()).unwrap();
+    embedded.maintain().await.unwrap();
+    let log: SharedLog = embedded;
     let start_offset = log.offsets(EDGE_FRAMES).await.unwrap()[0].start;
     assert!(start_offset > 5, "retention kept everything");
     let running = start(&ctx, &log);

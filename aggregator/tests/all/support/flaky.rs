@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use wardline_log::{
-    Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, SharedLog, TopicInfo,
+    Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start, TopicInfo,
     TopicSpec,
 };
 
@@ -28,12 +28,11 @@ impl Flaky {
         })
     }
 
-    fn check(&self, uncertain: bool) -> Result<(), LogError> {
-        if self.down.load(Ordering::SeqCst) || uncertain {
+    fn check(&self, fails: bool) -> Result<(), LogError> {
+        if self.down.load(Ordering::SeqCst) || fails {
             return Err(LogError::Unavailable {
                 doing: "answer",
                 why: "the test says so".into(),
-                uncertain,
             });
         }
         Ok(())
@@ -76,18 +75,25 @@ impl Log for Flaky {
         self.inner.offsets(topic).await
     }
 
-    async fn reader(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: u64,
-    ) -> Result<Box<dyn Reader>, LogError> {
-        self.check(self.unreadable.load(Ordering::SeqCst))?;
-        self.inner.reader(topic, partition, from).await
+    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
+        self.inner.id(topic).await
     }
 
-    async fn maintain(&self) -> Result<Maintenance, LogError> {
-        self.inner.maintain().await
+    fn atomic_append(&self) -> bool {
+        self.inner.atomic_append()
+    }
+
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        self.inner.barrier(topic).await
+    }
+
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
+        self.inner.offsets_at_time(topic, time_ms).await
+    }
+
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
+        self.check(self.unreadable.load(Ordering::SeqCst))?;
+        self.inner.multi_reader(from).await
     }
 
     async fn close(&self) -> Result<(), LogError> {

@@ -41,6 +41,7 @@ pub struct LogDir {
     /// Removed with it.
     _dir: TempDir,
     pub log: SharedLog,
+    pub embedded: Arc<EmbeddedLog>,
 }
 
 impl LogDir {
@@ -52,15 +53,22 @@ impl LogDir {
     }
 
     /// A log that stands somewhere else.
-    pub fn of(log: SharedLog) -> Self {
-        let _dir = tempfile::tempdir().unwrap();
-        Self { _dir, log }
+    pub fn of(embedded: Arc<EmbeddedLog>) -> Self {
+        Self {
+            _dir: tempfile::tempdir().unwrap(),
+            log: embedded.clone(),
+            embedded,
+        }
     }
 
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let log: SharedLog = EmbeddedLog::open(dir.path()).unwrap();
-        Self { _dir: dir, log }
+        let embedded = EmbeddedLog::open(dir.path()).unwrap();
+        Self {
+            _dir: dir,
+            log: embedded.clone(),
+            embedded,
+        }
     }
 
     pub async fn topics(&self, partitions: u32) {

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{KEEP, PATIENCE, Verdict, ensure, noise, read_all, record, spec};
+use super::{KEEP, PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::{Cleanup, CleanupKind, Headers, LogError, Position, Record, SharedLog, partition_for};
+use crate::{Cleanup, CleanupKind, Headers, LogError, Position, Record, partition_for};
 
-pub(super) async fn l1_topics_are_made_once(log: &SharedLog) -> Verdict {
+pub(super) async fn lg1_topics_are_made_once(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     let specs = [spec("a", 1, KEEP), spec("b.c-d_e", 3, Cleanup::Compact)];
     log.create_topics(&specs).await?;
     log.create_topics(&specs).await?;
@@ -57,7 +58,8 @@ pub(super) async fn l1_topics_are_made_once(log: &SharedLog) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn l9_wrong_calls_are_typed_errors(log: &SharedLog) -> Verdict {
+pub(super) async fn lg9_wrong_calls_are_typed_errors(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 2, KEEP), spec("c", 1, Cleanup::Compact)])
         .await?;
     let unknown = log.append("gone", vec![record("k", "v")]).await;
@@ -134,7 +136,8 @@ fn odd_records() -> Vec<Record> {
     records
 }
 
-pub(super) async fn l4_what_was_appended_is_read_back(log: &SharedLog) -> Verdict {
+pub(super) async fn lg4_what_was_appended_is_read_back(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 3, KEEP)]).await?;
     let records = odd_records();
     let mut positions = Vec::new();
@@ -167,7 +170,7 @@ pub(super) async fn l4_what_was_appended_is_read_back(log: &SharedLog) -> Verdic
     }
     for (partition, want) in (0_u32..).zip(&want) {
         for from in [0, 1, 40] {
-            let entries = read_all(log, "t", partition, from).await?;
+            let entries = read_all(&**log, "t", partition, from).await?;
             let have = entries.iter().map(|entry| (entry.offset, &entry.record));
             let want = want.iter().filter(|(offset, _)| *offset >= from);
             let same = have.eq(want.map(|(offset, record)| (*offset, record)));
@@ -186,7 +189,8 @@ pub(super) async fn l4_what_was_appended_is_read_back(log: &SharedLog) -> Verdic
     })
 }
 
-pub(super) async fn l5_several_topics_at_once(log: &SharedLog) -> Verdict {
+pub(super) async fn lg5_several_topics_at_once(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("a", 1, KEEP), spec("b", 2, KEEP)])
         .await?;
     let batches = vec![
@@ -204,7 +208,7 @@ pub(super) async fn l5_several_topics_at_once(log: &SharedLog) -> Verdict {
         Vec::new(),
     ];
     ensure(positions == want, || format!("positions are {positions:?}"))?;
-    let values: Vec<_> = read_all(log, "a", 0, 0).await?;
+    let values: Vec<_> = read_all(&**log, "a", 0, 0).await?;
     let values: Vec<_> = values
         .into_iter()
         .filter_map(|entry| entry.record.value)
@@ -230,7 +234,8 @@ pub(super) async fn l5_several_topics_at_once(log: &SharedLog) -> Verdict {
     })
 }
 
-pub(super) async fn l6_order_holds_under_concurrent_appends(log: &SharedLog) -> Verdict {
+pub(super) async fn lg6_order_holds_under_concurrent_appends(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     const WRITERS: u32 = 8;
     const APPENDS: u32 = 30;
     log.create_topics(&[spec("t", 3, KEEP)]).await?;
@@ -255,7 +260,7 @@ pub(super) async fn l6_order_holds_under_concurrent_appends(log: &SharedLog) -> 
     }
     let mut read = 0;
     for partition in 0..3 {
-        let entries = read_all(log, "t", partition, 0).await?;
+        let entries = read_all(&**log, "t", partition, 0).await?;
         let offsets = entries.iter().map(|entry| entry.offset);
         ensure(offsets.eq(0..entries.len() as u64), || {
             format!("partition {partition} has holes or repeats")
@@ -293,7 +298,8 @@ pub(super) async fn l6_order_holds_under_concurrent_appends(log: &SharedLog) -> 
     })
 }
 
-pub(super) async fn l7_readers_are_independent(log: &SharedLog) -> Verdict {
+pub(super) async fn lg7_readers_are_independent(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     let records = (0..100).map(|n| record("k", n.to_string())).collect();
     log.append("t", records).await?;
@@ -325,7 +331,8 @@ pub(super) async fn l7_readers_are_independent(log: &SharedLog) -> Verdict {
     })
 }
 
-pub(super) async fn l8_the_tail_wakes(log: &SharedLog) -> Verdict {
+pub(super) async fn lg8_the_tail_wakes(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     log.append("t", vec![record("k", "old")]).await?;
     let mut reader = log.reader("t", 0, 1).await?;
@@ -351,7 +358,8 @@ pub(super) async fn l8_the_tail_wakes(log: &SharedLog) -> Verdict {
     })
 }
 
-pub(super) async fn l9_outside_is_out_of_range(log: &SharedLog) -> Verdict {
+pub(super) async fn lg9_outside_is_out_of_range(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     log.append("t", vec![record("k", "1"), record("k", "2")])
         .await?;
@@ -367,7 +375,8 @@ pub(super) async fn l9_outside_is_out_of_range(log: &SharedLog) -> Verdict {
     }
 }
 
-pub(super) async fn l2_closed_is_closed(log: &SharedLog) -> Verdict {
+pub(super) async fn lg2_closed_is_closed(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     let mut reader = log.reader("t", 0, 0).await?;
     let waiting = tokio::spawn(async move { reader.next(1, PATIENCE).await });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Verdict, ensure, noise, read_all, record, spec};
+use super::{PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
 use crate::{Cleanup, LogError, PartitionOffsets, SharedLog};
 
 const ROUND: Duration = Duration::from_millis(300);
@@ -13,7 +13,8 @@ async fn offsets(log: &SharedLog, topic: &str) -> Result<PartitionOffsets, LogEr
     offsets.into_iter().next().ok_or(LogError::Closed)
 }
 
-pub(super) async fn l40_retention_moves_the_start(log: &SharedLog) -> Verdict {
+pub(super) async fn lg40_retention_moves_the_start(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     let keep = |retention_bytes| Cleanup::Delete {
         retention_bytes,
         retention_ms: None,
@@ -36,7 +37,7 @@ pub(super) async fn l40_retention_moves_the_start(log: &SharedLog) -> Verdict {
         ensure(Instant::now() < deadline, || {
             "retention removed nothing".to_owned()
         })?;
-        log.maintain().await?;
+        tested.clean().await?;
         tokio::time::sleep(ROUND).await;
     }
     let PartitionOffsets { start, end, .. } = offsets(log, "t").await?;
@@ -71,13 +72,14 @@ pub(super) async fn l40_retention_moves_the_start(log: &SharedLog) -> Verdict {
             format!("the reader stands at {last}")
         })?;
     }
-    let rest = read_all(log, "t", 0, offsets(log, "t").await?.start.max(start)).await?;
+    let rest = read_all(&**log, "t", 0, offsets(log, "t").await?.start.max(start)).await?;
     ensure(rest.last().is_some_and(|entry| entry.offset == 7), || {
         "the newest is gone".to_owned()
     })
 }
 
-pub(super) async fn l50_compaction_keeps_the_newest(log: &SharedLog) -> Verdict {
+pub(super) async fn lg50_compaction_keeps_the_newest(tested: &Tested) -> Verdict {
+    let log = &tested.log;
     log.create_topics(&[spec("t", 1, Cleanup::Compact)]).await?;
     let mut newest = BTreeMap::new();
     for round in 0..20 {
@@ -99,8 +101,8 @@ pub(super) async fn l50_compaction_keeps_the_newest(log: &SharedLog) -> Verdict 
     let deadline = Instant::now() + PATIENCE;
     let mut fill = 0_u64;
     loop {
-        log.maintain().await?;
-        let of_beds: Vec<_> = read_all(log, "t", 0, 0)
+        tested.clean().await?;
+        let of_beds: Vec<_> = read_all(&**log, "t", 0, 0)
             .await?
             .into_iter()
             .filter(|entry| entry.record.key.as_deref() != Some(b"filler"))

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Failed, KEEP, PATIENCE, Verdict, ensure, noise, read_all, record, spec};
-use crate::{LogError, SharedLog};
+use crate::{Log, LogError, SharedLog};
 
 const TOPIC: &str = "crash";
 const PARTITIONS: u32 = 3;
@@ -134,10 +134,10 @@ fn parse(line: &str) -> Option<Acked> {
 ///
 /// # Errors
 /// What is missing, doubled or out of order.
-pub async fn check(log: &SharedLog, acked: &[Acked]) -> Verdict {
+pub async fn check(log: &dyn Log, acked: &[Acked]) -> Verdict {
     for partition in 0..PARTITIONS {
         let entries = match read_all(log, TOPIC, partition, 0).await {
-            Err(Failed::Log(LogError::UnknownTopic { .. })) if acked.is_empty() => return Ok(()),
+            Err(LogError::UnknownTopic { .. }) if acked.is_empty() => return Ok(()),
             other => other?,
         };
         let mut at = BTreeMap::new();

@@ -1,13 +1,14 @@
 //! From waiting appends to one commit: offsets are given, records become blocks, all of it is synced once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use redb::Database;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::block::{Block, Stored, pack};
-use super::state::{Shared, Topic};
+use super::state::{Partition, Shared, Topic};
 use super::tables::{self, BLOCKS};
 use crate::{LogError, Position, Record, partition_for};
 
@@ -23,90 +24,96 @@ pub(crate) struct Append {
 }
 
 /// What goes to one partition in one commit.
-struct Lot {
-    topic: Arc<Topic>,
-    partition: u32,
+struct PartitionBatch {
+    state: Arc<Partition>,
     end: u64,
     records: Vec<Stored>,
+    blocks: Vec<Block>,
 }
+
+/// By topic id and partition.
+type Batches = BTreeMap<(u32, u32), PartitionBatch>;
 
 /// Commits all of them together, and answers each.
 pub(crate) fn commit(shared: &Shared, appends: Vec<Append>, now_ms: i64, ratio: &mut f32) {
-    let mut lots = BTreeMap::new();
-    let mut replies = Vec::with_capacity(appends.len());
+    let mut batches = Batches::new();
+    let mut waiting = Vec::with_capacity(appends.len());
+    let mut placed = Ok(());
     for append in appends {
-        let placed = place(&mut lots, append.batches);
-        replies.push((append.reply, placed, append.permit));
+        let positions = place(&mut batches, append.batches).unwrap_or_else(|error| {
+            placed = Err(error);
+            Positions::new()
+        });
+        waiting.push((append.reply, positions, append.permit));
     }
-    let lots: Vec<(Lot, Vec<Block>)> = lots
-        .into_values()
-        .map(|lot| {
-            let blocks = pack(&lot.records, now_ms, ratio);
-            (lot, blocks)
-        })
-        .collect();
-    let written = shared.with_db("append", |db| write(db, &lots));
-    for (reply, placed, _permit) in replies {
+    for batch in batches.values_mut() {
+        batch.blocks = pack(&batch.records, now_ms, ratio);
+    }
+    let written = placed.and_then(|()| shared.with_db("append", |db| write(db, &batches)));
+    for (reply, positions, _permit) in waiting {
         // Nobody may wait any more: a dropped future still writes.
-        reply.send(written.clone().map(|()| placed)).ok();
+        reply.send(written.clone().map(|()| positions)).ok();
     }
 }
 
 fn place(
-    lots: &mut BTreeMap<(u32, u32), Lot>,
-    batches: Vec<(Arc<Topic>, Vec<Record>)>,
-) -> Positions {
-    let mut positions = Vec::with_capacity(batches.len());
-    for (topic, records) in batches {
-        let mut of_batch = Vec::with_capacity(records.len());
+    batches: &mut Batches,
+    appended: Vec<(Arc<Topic>, Vec<Record>)>,
+) -> Result<Positions, LogError> {
+    let mut positions = Vec::with_capacity(appended.len());
+    for (topic, records) in appended {
+        let mut of_topic = Vec::with_capacity(records.len());
         for record in records {
             let partition = partition_for(record.key.as_deref(), topic.count());
-            let lot = lots.entry((topic.id, partition)).or_insert_with(|| Lot {
-                topic: Arc::clone(&topic),
-                partition,
-                end: topic.partition(partition).map_or(0, |p| p.row().end),
-                records: Vec::new(),
-            });
-            let offset = lot.end;
-            lot.end += 1;
-            lot.records.push(Stored {
+            let batch = match batches.entry((topic.id, partition)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let state = Arc::clone(topic.partition(partition)?);
+                    new.insert(PartitionBatch {
+                        end: state.row().end,
+                        state,
+                        records: Vec::new(),
+                        blocks: Vec::new(),
+                    })
+                }
+            };
+            let offset = batch.end;
+            batch.end += 1;
+            batch.records.push(Stored {
                 offset,
                 horizon_ms: None,
                 record,
             });
-            of_batch.push(Position { partition, offset });
+            of_topic.push(Position { partition, offset });
         }
-        positions.push(of_batch);
+        positions.push(of_topic);
     }
-    positions
+    Ok(positions)
 }
 
-fn write(db: &Database, lots: &[(Lot, Vec<Block>)]) -> Result<(), redb::Error> {
+fn write(db: &Database, batches: &Batches) -> Result<(), redb::Error> {
     let txn = db.begin_write()?;
-    let mut rows = Vec::with_capacity(lots.len());
+    let mut rows = Vec::with_capacity(batches.len());
     {
         let mut table = txn.open_table(BLOCKS)?;
-        for (lot, blocks) in lots {
-            let Ok(partition) = lot.topic.partition(lot.partition) else {
-                continue;
-            };
-            let mut row = partition.row();
-            for block in blocks {
-                let key = (lot.topic.id, lot.partition, block.first);
+        for ((topic, partition), batch) in batches {
+            let mut row = batch.state.row();
+            for block in &batch.blocks {
+                let key = (*topic, *partition, block.first);
                 table.insert(key, block.bytes.as_slice())?;
                 row.stored_bytes += block.bytes.len() as u64;
                 row.dirty_bytes += block.bytes.len() as u64;
             }
-            row.end = lot.end;
-            rows.push((lot, partition, row));
+            row.end = batch.end;
+            rows.push(((*topic, *partition), &batch.state, row));
         }
     }
-    for (lot, _, row) in &rows {
-        tables::put_row(&txn, lot.topic.id, lot.partition, *row)?;
+    for ((topic, partition), _, row) in &rows {
+        tables::put_row(&txn, *topic, *partition, *row)?;
     }
     txn.commit()?;
-    for (_, partition, row) in rows {
-        partition.publish(row);
+    for (_, state, row) in rows {
+        state.publish(row);
     }
     Ok(())
 }

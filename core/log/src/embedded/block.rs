@@ -1,6 +1,6 @@
 //! Blocks: the records of one commit and one partition, lz4-compressed together, with a crc32c over all of it.
 //!
-//! Pure: bytes in, records out. The layout is rules L20 to L25 of docs/specs/embedded-log.md. A block either decodes
+//! Pure: bytes in, records out. The layout is rules LG20 to LG25 of docs/specs/embedded-log.md. A block either decodes
 //! to exactly what was put in, or says why not: lengths are checked before memory is taken, and nothing is skipped.
 
 use bytes::Bytes;
@@ -302,7 +302,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn l20_blocks_give_back_what_was_put_in(
+        fn lg20_blocks_give_back_what_was_put_in(
             records in proptest::collection::vec(any_stored(), 1..200),
             from in 0..u64::MAX / 2,
         ) {
@@ -319,7 +319,7 @@ mod tests {
         }
 
         #[test]
-        fn l24_a_flipped_bit_is_never_read_as_records(
+        fn lg24_a_flipped_bit_is_never_read_as_records(
             records in proptest::collection::vec(any_stored(), 1..20),
             at in any::<proptest::sample::Index>(),
             bit in 0_u8..8,
@@ -332,7 +332,7 @@ mod tests {
         }
 
         #[test]
-        fn l24_noise_is_an_error(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn lg24_noise_is_an_error(noise in proptest::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(decode(&noise).is_err());
             let mut begun = MAGIC.to_vec();
             begun.extend(noise);
@@ -342,7 +342,7 @@ mod tests {
 
     /// The layout, byte by byte, of a block that lz4 cannot make smaller.
     #[test]
-    fn l21_the_layout_is_as_specified() {
+    fn lg21_the_layout_is_as_specified() {
         let records = [
             Stored {
                 offset: 7,
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn l25_blocks_stay_just_under_the_page_run() {
+    fn lg25_blocks_stay_just_under_the_page_run() {
         let value = |n: u64| {
             format!(
                 "{{\"bed\":\"W1^{n}^A\",\"status\":\"occupied\",\"n\":{}}}",

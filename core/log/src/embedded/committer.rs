@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::append::{self, Append};
-use super::maintain::{Pass, Thrift};
+use super::maintain::{Effort, Maintenance, Pass};
 use super::state::{Shared, Topic};
 use super::tables::{self, Row, StoredTopic};
 use super::{Clock, topics_change};
 use crate::limits::{COMMIT_BYTES_MAX, MAINTENANCE_INTERVAL_MS};
-use crate::{LogError, Maintenance, TopicSpec};
+use crate::{LogError, TopicSpec};
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Append(Append),
     Create(Vec<TopicSpec>, Reply<()>),
     Maintain(Reply<Maintenance>),
+    /// Answered once everything before it is.
+    Barrier(Reply<()>),
     Close(Reply<()>),
 }
 
@@ -76,6 +78,9 @@ impl Committer {
                     reply.send(create(&self.shared, &specs)).ok();
                 }
                 Next::Command(Command::Maintain(reply)) => self.waiting.push(reply),
+                Next::Command(Command::Barrier(reply)) => {
+                    reply.send(Ok(())).ok();
+                }
                 Next::Command(Command::Close(reply)) => {
                     self.shared.close();
                     reply.send(Ok(())).ok();
@@ -141,11 +146,11 @@ impl Committer {
             if !self.waiting.is_empty() {
                 self.pass = Some(Pass::new(
                     &self.shared,
-                    Thrift::Full,
+                    Effort::Full,
                     std::mem::take(&mut self.waiting),
                 ));
             } else if due {
-                self.pass = Some(Pass::new(&self.shared, Thrift::Sparing, Vec::new()));
+                self.pass = Some(Pass::new(&self.shared, Effort::Background, Vec::new()));
             }
         }
         let Some(pass) = &mut self.pass else {

@@ -12,26 +12,21 @@ use bytes::Bytes;
 use redb::{Database, ReadableDatabase};
 
 use super::block::{self, Block, Stored, pack};
-use super::state::{Shared, Topic};
-use super::tables::{self, BLOCKS, Row, blocks_from};
+use super::maintain::Effort;
+use super::state::{Partition, Shared, Topic};
+use super::tables::{self, BLOCKS, blocks_from};
 use crate::LogError;
 use crate::limits::{
     BLOCK_STORED_BYTES_MAX, COMPACT_DIRTY_BYTES_MIN, COMPACT_KEYS_BYTES_MAX,
-    MAINTENANCE_STEP_BLOCKS_MAX, MAINTENANCE_STEP_BYTES_MAX, TOMBSTONE_GRACE_MS,
+    MAINTENANCE_STEP_BLOCKS_MAX, MAINTENANCE_STEP_BYTES_MAX, RECORD_OVERHEAD_BYTES,
+    TOMBSTONE_GRACE_MS,
 };
 use crate::wire::Wrong;
-
-/// When a job is worth its writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Worth {
-    Anything,
-    /// Half of what is stored must be new.
-    Half,
-}
 
 pub(crate) struct Job {
     topic: Arc<Topic>,
     partition: u32,
+    state: Arc<Partition>,
     /// Where the partition ended when the job began.
     end: u64,
     /// The job cleans below this; a block begins here.
@@ -73,13 +68,14 @@ impl Job {
     pub(crate) fn begin(
         topic: &Arc<Topic>,
         partition: u32,
-        row: Row,
-        worth: Worth,
+        state: &Arc<Partition>,
+        effort: Effort,
         now_ms: i64,
     ) -> Option<Self> {
-        let enough = match worth {
-            Worth::Anything => row.cleaned < row.end,
-            Worth::Half => {
+        let row = state.row();
+        let enough = match effort {
+            Effort::Full => row.cleaned < row.end,
+            Effort::Background => {
                 row.dirty_bytes >= COMPACT_DIRTY_BYTES_MIN
                     && row.dirty_bytes >= row.stored_bytes / 2
             }
@@ -90,6 +86,7 @@ impl Job {
         Some(Self {
             topic: Arc::clone(topic),
             partition,
+            state: Arc::clone(state),
             end: row.end,
             limit: row.end,
             newest: HashMap::new(),
@@ -179,9 +176,7 @@ impl Job {
         inserted: u64,
         last: bool,
     ) -> Result<(), redb::Error> {
-        let Ok(state) = self.topic.partition(self.partition) else {
-            return Ok(());
-        };
+        let state = &self.state;
         let (topic, partition) = (self.topic.id, self.partition);
         let mut row = state.row();
         row.stored_bytes = row.stored_bytes.saturating_sub(plan.removed_bytes) + inserted;
@@ -237,15 +232,19 @@ fn read_blocks(
             return Ok(Ok((blocks, Some(first))));
         }
         let raw = value.value();
-        bytes += raw.len();
         let decoded = block::header(raw).and_then(|header| Ok((header, block::decode(raw)?)));
         match decoded {
-            Ok((header, records)) => blocks.push(Read {
-                first,
-                bytes: raw.len() as u64,
-                written_ms: header.written_ms,
-                records,
-            }),
+            Ok((header, records)) => {
+                // As they lie in memory, not as they are stored: view rows pack ten to one.
+                let records_bytes = records.iter().map(|stored| stored.record.bytes_len());
+                bytes += records_bytes.sum::<usize>() + records.len() * RECORD_OVERHEAD_BYTES;
+                blocks.push(Read {
+                    first,
+                    bytes: raw.len() as u64,
+                    written_ms: header.written_ms,
+                    records,
+                });
+            }
             Err(wrong) => return Ok(Err((first, wrong))),
         }
     }
@@ -336,6 +335,7 @@ mod tests {
 
     use super::*;
     use crate::Record;
+    use crate::embedded::tables::Row;
 
     fn stored(offset: u64, key: u8, value: bool) -> Stored {
         Stored {
@@ -378,7 +378,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn l50_the_newest_of_each_key_stays_at_its_offset(
+        fn lg50_the_newest_of_each_key_stays_at_its_offset(
             records in proptest::collection::vec((0_u8..9, any::<bool>()), 1..200),
             cut in 1_usize..40,
         ) {
@@ -402,7 +402,7 @@ mod tests {
             prop_assert_eq!(have, want);
             prop_assert_eq!(first.dropped_records as usize, all.len() - left.len());
 
-            // Rule L52: tombstones stay for the grace, then go; values stay.
+            // Rule LG52: tombstones stay for the grace, then go; values stay.
             let grace = i64::try_from(TOMBSTONE_GRACE_MS).unwrap();
             let again = [read(left.clone())];
             let none = HashMap::new();
@@ -414,14 +414,14 @@ mod tests {
     }
 
     #[test]
-    fn l53_the_thrifty_pass_waits_until_half_is_new() {
+    fn lg53_the_background_pass_waits_until_half_is_new() {
         let stored = tables::StoredTopic {
             id: 1,
             partitions: 1,
             cleanup: crate::Cleanup::Compact,
         };
         let topic = Arc::new(Topic::new("t", &stored, &[Row::EMPTY]));
-        let begins = |worth, dirty_bytes, next_horizon_ms| {
+        let begins = |effort, dirty_bytes, next_horizon_ms| {
             let row = Row {
                 end: 10,
                 stored_bytes: 2 * COMPACT_DIRTY_BYTES_MIN,
@@ -429,17 +429,26 @@ mod tests {
                 next_horizon_ms,
                 ..Row::EMPTY
             };
-            Job::begin(&topic, 0, row, worth, 1000).is_some()
+            let state = Arc::new(Partition::new(row));
+            Job::begin(&topic, 0, &state, effort, 1000).is_some()
         };
-        assert!(begins(Worth::Anything, 1, i64::MAX));
-        assert!(begins(Worth::Half, COMPACT_DIRTY_BYTES_MIN, i64::MAX));
-        assert!(!begins(Worth::Half, COMPACT_DIRTY_BYTES_MIN - 1, i64::MAX));
-        assert!(begins(Worth::Half, 0, 1000));
-        assert!(!begins(Worth::Half, 0, 1001));
+        assert!(begins(Effort::Full, 1, i64::MAX));
+        assert!(begins(
+            Effort::Background,
+            COMPACT_DIRTY_BYTES_MIN,
+            i64::MAX
+        ));
+        assert!(!begins(
+            Effort::Background,
+            COMPACT_DIRTY_BYTES_MIN - 1,
+            i64::MAX
+        ));
+        assert!(begins(Effort::Background, 0, 1000));
+        assert!(!begins(Effort::Background, 0, 1001));
     }
 
     #[test]
-    fn l53_what_is_clean_and_large_is_not_written_again() {
+    fn lg53_what_is_clean_and_large_is_not_written_again() {
         let large = |from: u64| {
             let records = (from..from + 50).map(|offset| {
                 let mut stored = stored(offset, 1, true);

@@ -112,7 +112,6 @@ impl LogFile {
             other => LogError::Unavailable {
                 doing,
                 why: format!("{}: {other}", self.path.display()),
-                uncertain: false,
             },
         }
     }

@@ -10,25 +10,51 @@ use redb::{Database, ReadableDatabase};
 
 use super::block;
 use super::committer::Reply;
-use super::compact::{Job, Worth};
-use super::state::{Shared, Topic};
+use super::compact::Job;
+use super::state::{Partition, Shared, Topic};
 use super::tables::{self, BLOCKS, Row, blocks_from};
 use crate::limits::{
     MAINTENANCE_RANGES_MAX, MAINTENANCE_STEP_BLOCKS_MAX, SHRINK_FILE_BYTES_MIN, SHRINK_RATIO_MIN,
 };
-use crate::{Cleanup, LogError, Maintenance, Removed};
+use crate::{Cleanup, LogError};
 
-/// How eager a pass is.
+/// How much a pass does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Thrift {
+pub(crate) enum Effort {
     /// Everything that can go.
     Full,
     /// Compaction only where at least half is new: flash wears.
-    Sparing,
+    Background,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Offsets that retention removed, by topic and partition.
+    pub removed: Vec<Removed>,
+    /// Records that compaction dropped because a newer one has the key, or a tombstone's grace was over.
+    pub compacted_records: u64,
+    /// Stored bytes that both gave back.
+    pub freed_bytes: u64,
+    /// By how much the file became smaller.
+    pub file_bytes_freed: u64,
+}
+
+/// One range that retention removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// First offset that is gone.
+    pub from: u64,
+    /// The partition now starts here.
+    pub to: u64,
 }
 
 pub(crate) struct Pass {
-    thrift: Thrift,
+    effort: Effort,
     todo: VecDeque<(Arc<Topic>, u32)>,
     job: Option<Job>,
     report: Maintenance,
@@ -45,12 +71,12 @@ struct Dropped {
 }
 
 impl Pass {
-    pub(crate) fn new(shared: &Shared, thrift: Thrift, replies: Vec<Reply<Maintenance>>) -> Self {
+    pub(crate) fn new(shared: &Shared, effort: Effort, replies: Vec<Reply<Maintenance>>) -> Self {
         let todo = shared.topics().into_iter().flat_map(|topic| {
             (0..topic.count()).map(move |partition| (Arc::clone(&topic), partition))
         });
         Self {
-            thrift,
+            effort,
             todo: todo.collect(),
             job: None,
             report: Maintenance::default(),
@@ -93,16 +119,14 @@ impl Pass {
         now_ms: i64,
     ) -> Result<(), LogError> {
         if topic.cleanup() == Cleanup::Compact {
-            let row = topic.partition(partition)?.row();
-            let worth = match self.thrift {
-                Thrift::Full => Worth::Anything,
-                Thrift::Sparing => Worth::Half,
-            };
-            self.job = Job::begin(topic, partition, row, worth, now_ms);
+            let state = topic.partition(partition)?;
+            self.job = Job::begin(topic, partition, state, self.effort, now_ms);
             return Ok(());
         }
-        let dropped =
-            shared.with_db("apply retention", |db| retain(db, topic, partition, now_ms))?;
+        let state = topic.partition(partition)?;
+        let dropped = shared.with_db("apply retention", |db| {
+            retain(db, topic, partition, state, now_ms)
+        })?;
         if let Some(dropped) = dropped {
             if dropped.more {
                 self.todo.push_front((Arc::clone(topic), partition));
@@ -191,11 +215,9 @@ fn retain(
     db: &Database,
     topic: &Topic,
     partition: u32,
+    state: &Partition,
     now_ms: i64,
 ) -> Result<Option<Dropped>, redb::Error> {
-    let Ok(state) = topic.partition(partition) else {
-        return Ok(None);
-    };
     let mut row = state.row();
     let from = row.start;
     let (mut keys, mut to) = (Vec::new(), row.end);
@@ -277,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn l40_blocks_go_by_bytes_or_age_and_never_by_neither() {
+    fn lg40_blocks_go_by_bytes_or_age_and_never_by_neither() {
         let delete = |retention_bytes, retention_ms| Cleanup::Delete {
             retention_bytes,
             retention_ms,

@@ -24,17 +24,18 @@ use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use file::{FILE_NAME, WrapStorage, Wrapped};
+pub use maintain::{Maintenance, Removed};
 
 use append::{Append, Positions};
 use committer::{Command, Committer};
 use file::LogFile;
-use reader::EmbeddedReader;
+use reader::{EmbeddedReader, Source};
 use state::Shared;
 
 use crate::check::Load;
-use crate::limits::PENDING_BYTES_MAX;
+use crate::limits::{PENDING_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 use crate::{
-    Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, TopicInfo, TopicSpec,
+    Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, Start, TopicInfo, TopicSpec,
 };
 
 /// Milliseconds since 1970.
@@ -45,7 +46,7 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub struct Options {
     /// Make the folder and the file if they are missing.
     pub create: bool,
-    /// Run a thrifty maintenance pass every minute.
+    /// Run a background maintenance pass every minute.
     pub background: bool,
     /// Dates blocks, for retention by time and the grace of tombstones.
     pub clock: Clock,
@@ -111,7 +112,7 @@ impl EmbeddedLog {
         std::thread::Builder::new()
             .name("log-commit".to_owned())
             .spawn(move || committer.run())
-            .map_err(|error| LogError::Fatal {
+            .map_err(|error| LogError::Unavailable {
                 doing: "start its thread",
                 why: error.to_string(),
             })?;
@@ -129,19 +130,17 @@ impl EmbeddedLog {
         self.shared.check_open()?;
         let (reply, answer) = oneshot::channel();
         let sent = self.commands.send(command(reply));
-        sent.map_err(|_| self.stopped())?;
-        answer.await.map_err(|_| self.stopped())?
+        // The thread ends when it is closed, and never before.
+        sent.map_err(|_| LogError::Closed)?;
+        answer.await.map_err(|_| LogError::Closed)?
     }
 
-    /// Why the thread does not answer.
-    fn stopped(&self) -> LogError {
-        match self.shared.check_open() {
-            Err(closed) => closed,
-            Ok(()) => LogError::Fatal {
-                doing: "write",
-                why: "its thread ended".to_owned(),
-            },
-        }
+    /// A full retention and compaction pass; one that wears the disk less runs by itself every minute.
+    ///
+    /// # Errors
+    /// The first thing that went wrong; the pass goes on where it can.
+    pub async fn maintain(&self) -> Result<Maintenance, LogError> {
+        self.ask(Command::Maintain).await
     }
 
     async fn append_all(&self, batches: Vec<(String, Vec<Record>)>) -> Result<Positions, LogError> {
@@ -155,8 +154,9 @@ impl EmbeddedLog {
         if of_topics.iter().all(|(_, records)| records.is_empty()) {
             return Ok(of_topics.iter().map(|_| Vec::new()).collect());
         }
-        // At most 32 Ki of 64 Ki permits: always to be had.
-        let permits = u32::try_from(load.bytes / 1024 + 1).unwrap_or(u32::MAX);
+        // At most 32 MiB and 50,000 records, so less than all permits: always to be had.
+        let bytes = load.bytes + load.records * RECORD_OVERHEAD_BYTES;
+        let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.pending).acquire_many_owned(permits).await;
         let permit = permit.map_err(|_| LogError::Closed)?;
         self.ask(|reply| {
@@ -173,6 +173,15 @@ impl EmbeddedLog {
 
 #[async_trait]
 impl Log for EmbeddedLog {
+    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
+        let topic = self.shared.topic(topic)?;
+        Ok(LogId::new(format!("{:032x}/{}", self.shared.id, topic.id)))
+    }
+
+    fn atomic_append(&self) -> bool {
+        true
+    }
+
     async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
         self.ask(|reply| Command::Create(specs.to_vec(), reply))
             .await
@@ -186,11 +195,6 @@ impl Log for EmbeddedLog {
             cleanup: topic.cleanup().kind(),
         });
         Ok(topics.collect())
-    }
-
-    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
-        let mut positions = self.append_all(vec![(topic.to_owned(), records)]).await?;
-        Ok(positions.pop().unwrap_or_default())
     }
 
     async fn append_many(
@@ -215,19 +219,35 @@ impl Log for EmbeddedLog {
             .collect())
     }
 
-    async fn reader(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: u64,
-    ) -> Result<Box<dyn Reader>, LogError> {
-        let topic = self.shared.topic(topic)?;
-        let reader = EmbeddedReader::new(Arc::clone(&self.shared), topic, partition, from)?;
-        Ok(Box::new(reader))
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        // What waits is committed before the thread comes to this; what failed is not in the log.
+        self.ask(Command::Barrier).await?;
+        self.offsets(topic).await
     }
 
-    async fn maintain(&self) -> Result<Maintenance, LogError> {
-        self.ask(Command::Maintain).await
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
+        let (shared, topic) = (Arc::clone(&self.shared), self.shared.topic(topic)?);
+        let find = move || {
+            let find = |partition| {
+                let at = (topic.id, partition);
+                let offset =
+                    shared.with_db("find a time", |db| reader::offset_at_time(db, at, time_ms));
+                offset.map(|offset| Position { partition, offset })
+            };
+            (0..topic.count()).map(find).collect()
+        };
+        let found = tokio::task::spawn_blocking(find).await;
+        found.map_err(|_| LogError::Closed)?
+    }
+
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
+        let sources = from.iter().map(|start| {
+            let topic = self.shared.topic(&start.topic)?;
+            Source::new(topic, start.partition, start.from)
+        });
+        let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let shared = Arc::clone(&self.shared);
+        Ok(Box::new(EmbeddedReader::new(shared, sources)))
     }
 
     async fn close(&self) -> Result<(), LogError> {

@@ -1,10 +1,14 @@
-//! Reads one partition: short snapshots, decoded ahead up to a bound, woken by the commit.
+//! Reads partitions: short snapshots, decoded ahead as far as was asked for, woken by the commit.
+//!
+//! Partitions take turns, so that none waits for another's backlog. What was decoded ahead is still given after
+//! retention has removed it from the file.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::select_all;
 use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -13,10 +17,17 @@ use super::block;
 use super::state::{Range, Shared, Topic};
 use super::tables::{BLOCKS, BlockKey, PARTITIONS, Row, blocks_from};
 use crate::wire::Wrong;
-use crate::{Entry, LogError, READ_BYTES_MAX, Reader};
+use crate::{Batch, Entry, LogError, READ_BYTES_MAX, Reader};
 
 pub(crate) struct EmbeddedReader {
     shared: Arc<Shared>,
+    sources: Vec<Source>,
+    /// Whose turn it is.
+    turn: usize,
+}
+
+/// One partition.
+pub(crate) struct Source {
     topic: Arc<Topic>,
     partition: u32,
     range: watch::Receiver<Range>,
@@ -34,27 +45,21 @@ enum Chunk {
     BadBlock(u64, Wrong),
 }
 
-impl EmbeddedReader {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        topic: Arc<Topic>,
-        partition: u32,
-        from: u64,
-    ) -> Result<Self, LogError> {
+impl Source {
+    pub(crate) fn new(topic: Arc<Topic>, partition: u32, from: u64) -> Result<Self, LogError> {
         let range = topic.partition(partition)?.watch();
-        let reader = Self {
-            shared,
+        let source = Self {
             topic,
             partition,
             range,
             ahead: VecDeque::new(),
             next: from,
         };
-        let Range { start, end, .. } = *reader.range.borrow();
+        let Range { start, end, .. } = *source.range.borrow();
         if from < start || from > end {
-            return Err(reader.outside(start, end));
+            return Err(source.outside(start, end));
         }
-        Ok(reader)
+        Ok(source)
     }
 
     fn outside(&self, start: u64, end: u64) -> LogError {
@@ -67,77 +72,134 @@ impl EmbeddedReader {
         }
     }
 
-    /// Takes from what is decoded.
-    fn take(&mut self, max: usize) -> Vec<Entry> {
-        let mut taken = Vec::new();
-        let mut bytes = 0;
-        while let Some(entry) = self.ahead.front() {
-            bytes += entry.record.bytes_len();
-            if taken.len() >= max || (bytes > READ_BYTES_MAX && !taken.is_empty()) {
-                break;
-            }
-            taken.extend(self.ahead.pop_front());
-        }
-        taken
+    fn position(&self) -> u64 {
+        self.ahead.front().map_or(self.next, |entry| entry.offset)
     }
 
-    async fn fill(&mut self) -> Result<(), LogError> {
-        let (shared, id) = (Arc::clone(&self.shared), self.topic.id);
+    /// Takes from what is decoded.
+    fn take(&mut self, max: usize) -> Vec<Entry> {
+        let mut bytes = 0;
+        let mut fits = |entry: &Entry| {
+            bytes += entry.record.bytes_len();
+            bytes <= READ_BYTES_MAX
+        };
+        let fitting = self.ahead.iter().take(max).take_while(|entry| fits(entry));
+        // A record that is larger than all that may be read still goes by itself.
+        let count = fitting.count().max(1).min(self.ahead.len());
+        if count == self.ahead.len() {
+            return std::mem::take(&mut self.ahead).into();
+        }
+        self.ahead.drain(..count).collect()
+    }
+
+    /// Decodes about `max` records from the position on.
+    async fn fill(
+        &mut self,
+        shared: &Arc<Shared>,
+        max: usize,
+    ) -> Result<Option<LogError>, LogError> {
+        let (reading, id) = (Arc::clone(shared), self.topic.id);
         let (partition, from) = (self.partition, self.next);
-        let read = move || shared.with_db("read", |db| chunk(db, id, partition, from));
+        let read = move || reading.with_db("read", |db| chunk(db, (id, partition, from), max));
         let chunk = tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| LogError::Closed)??;
-        match chunk {
+        Ok(match chunk {
             Chunk::Entries(entries, next) => {
                 self.ahead = entries;
                 self.next = next;
-                Ok(())
+                None
             }
-            Chunk::Outside(row) => Err(self.outside(row.start, row.end)),
+            Chunk::Outside(row) => Some(self.outside(row.start, row.end)),
             Chunk::BadBlock(at, what) => {
-                let file = &self.shared.file;
-                Err(file.bad_block(&self.topic.name, partition, at, what))
+                let name = &self.topic.name;
+                Some(shared.file.bad_block(name, self.partition, at, what))
             }
-        }
+        })
     }
-}
 
-#[async_trait]
-impl Reader for EmbeddedReader {
-    async fn next(&mut self, max: usize, wait: Duration) -> Result<Vec<Entry>, LogError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            if max == 0 || !self.ahead.is_empty() {
-                return Ok(self.take(max));
-            }
+    /// What there is of it, if anything.
+    async fn read(&mut self, shared: &Arc<Shared>, max: usize) -> Result<Option<Found>, LogError> {
+        if self.ahead.is_empty() {
             let Range { start, end, closed } = *self.range.borrow_and_update();
             if closed {
                 return Err(LogError::Closed);
             }
             if self.next < start || self.next > end {
-                return Err(self.outside(start, end));
+                return Ok(Some(Err(self.outside(start, end))));
             }
-            if self.next < end {
-                self.fill().await?;
-                continue;
+            if self.next == end {
+                return Ok(None);
             }
-            match timeout_at(deadline, self.range.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(LogError::Closed),
-                Err(_) => return Ok(Vec::new()),
+            if let Some(wrong) = self.fill(shared, max).await? {
+                return Ok(Some(Err(wrong)));
             }
+        }
+        Ok(Some(Ok(self.take(max))))
+    }
+}
+
+/// Records of a partition, or what is wrong with it.
+type Found = Result<Vec<Entry>, LogError>;
+
+impl EmbeddedReader {
+    pub(crate) fn new(shared: Arc<Shared>, sources: Vec<Source>) -> Self {
+        Self {
+            shared,
+            sources,
+            turn: 0,
         }
     }
 
-    fn position(&self) -> u64 {
-        self.ahead.front().map_or(self.next, |entry| entry.offset)
+    /// What one of the partitions has, beginning with the one whose turn it is.
+    async fn look(&mut self, max: usize) -> Result<Option<Batch>, LogError> {
+        let count = self.sources.len();
+        for _ in 0..count {
+            let start = self.turn;
+            let Some(source) = self.sources.get_mut(start) else {
+                return Ok(None);
+            };
+            let found = source.read(&self.shared, max).await?;
+            self.turn = (start + 1) % count;
+            if let Some(entries) = found {
+                return Ok(Some(Batch {
+                    start,
+                    entries,
+                    next: source.position(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Reader for EmbeddedReader {
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<Option<Batch>, LogError> {
+        let deadline = Instant::now() + wait;
+        loop {
+            if let Some(batch) = self.look(max.max(1)).await? {
+                return Ok(Some(batch));
+            }
+            if self.sources.is_empty() {
+                tokio::time::sleep_until(deadline).await;
+                return Ok(None);
+            }
+            let changes = self.sources.iter_mut();
+            let changes = changes.map(|source| Box::pin(source.range.changed()));
+            match timeout_at(deadline, select_all(changes)).await {
+                Ok((Ok(()), ..)) => {}
+                Ok((Err(_), ..)) => return Err(LogError::Closed),
+                Err(_) => return Ok(None),
+            }
+        }
     }
 }
 
 type Blocks = ReadOnlyTable<BlockKey, &'static [u8]>;
 
-fn chunk(db: &Database, topic: u32, partition: u32, from: u64) -> Result<Chunk, redb::Error> {
+fn chunk(db: &Database, at: BlockKey, max: usize) -> Result<Chunk, redb::Error> {
+    let (topic, partition, from) = at;
     let txn = db.begin_read()?;
     let row = txn.open_table(PARTITIONS)?.get((topic, partition))?;
     let row = row.map_or(Row::EMPTY, |row| Row::from_tuple(row.value()));
@@ -145,7 +207,7 @@ fn chunk(db: &Database, topic: u32, partition: u32, from: u64) -> Result<Chunk, 
         return Ok(Chunk::Outside(row));
     }
     let blocks = txn.open_table(BLOCKS)?;
-    let first = containing(&blocks, topic, partition, from)?;
+    let first = containing(&blocks, at)?;
     let mut entries = VecDeque::new();
     let mut bytes = 0;
     for entry in blocks.range(blocks_from(topic, partition, first))? {
@@ -166,7 +228,8 @@ fn chunk(db: &Database, topic: u32, partition: u32, from: u64) -> Result<Chunk, 
                 record: stored.record,
             });
         }
-        if bytes >= READ_BYTES_MAX && !entries.is_empty() {
+        let enough = bytes >= READ_BYTES_MAX || entries.len() >= max;
+        if enough && !entries.is_empty() {
             return Ok(Chunk::Entries(entries, next));
         }
     }
@@ -175,7 +238,7 @@ fn chunk(db: &Database, topic: u32, partition: u32, from: u64) -> Result<Chunk, 
 }
 
 /// First offset of the block that holds `from`, or `from` if none does.
-fn containing(blocks: &Blocks, topic: u32, partition: u32, from: u64) -> Result<u64, redb::Error> {
+fn containing(blocks: &Blocks, (topic, partition, from): BlockKey) -> Result<u64, redb::Error> {
     let before = (topic, partition, 0)..=(topic, partition, from);
     let Some(entry) = blocks.range(before)?.next_back() else {
         return Ok(from);
@@ -184,4 +247,37 @@ fn containing(blocks: &Blocks, topic: u32, partition: u32, from: u64) -> Result<
     // A header that cannot be read is reported when the block is decoded.
     let last = block::header(block.value()).map_or(u64::MAX, |header| header.last);
     Ok(if last >= from { key.value().2 } else { from })
+}
+
+/// First offset that was written at `time_ms` or later, or the end. Blocks stand in the order of their writing, so half
+/// of what is left goes with each look at one.
+pub(crate) fn offset_at_time(
+    db: &Database,
+    (topic, partition): (u32, u32),
+    time_ms: i64,
+) -> Result<u64, redb::Error> {
+    let txn = db.begin_read()?;
+    let row = txn.open_table(PARTITIONS)?.get((topic, partition))?;
+    let row = row.map_or(Row::EMPTY, |row| Row::from_tuple(row.value()));
+    let blocks = txn.open_table(BLOCKS)?;
+    // Everything below low was written earlier; what stands at high or after it was not.
+    let (mut low, mut high) = (row.start, row.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let first = containing(&blocks, (topic, partition, middle))?;
+        let found = blocks.range(blocks_from(topic, partition, first))?.next();
+        let Some((key, block)) = found.transpose()? else {
+            high = middle;
+            continue;
+        };
+        let header = block::header(block.value());
+        let (written_ms, last) = header.map_or((0, key.value().2), |h| (h.written_ms, h.last));
+        if written_ms >= time_ms {
+            high = middle;
+        } else {
+            low = last + 1;
+        }
+    }
+    let first = blocks.range(blocks_from(topic, partition, low))?.next();
+    Ok(first.transpose()?.map_or(row.end, |(key, _)| key.value().2))
 }

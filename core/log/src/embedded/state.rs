@@ -1,8 +1,8 @@
 //! The log's shape in memory: topics, partitions, and what of them is durable.
 //!
 //! A partition's row in memory is what was acknowledged; only the committer changes it, after the commit. After a
-//! failed commit the file may hold more than the row says. `recover` opens the file again and takes that back before
-//! anybody can read it, so an append that failed is not in the log (rule L33).
+//! failed commit the file may hold more than the row says. `recover` opens the file again and rolls that back before
+//! anybody can read it, so an append that failed is not in the log (rule LG33).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
-    fn new(row: Row) -> Self {
+    pub(crate) fn new(row: Row) -> Self {
         let (range, _) = watch::channel(Range {
             start: row.start,
             end: row.end,
@@ -64,7 +64,7 @@ pub(crate) struct Topic {
     pub(crate) name: String,
     pub(crate) id: u32,
     cleanup: Mutex<Cleanup>,
-    pub(crate) partitions: Vec<Partition>,
+    pub(crate) partitions: Vec<Arc<Partition>>,
 }
 
 impl Topic {
@@ -73,7 +73,10 @@ impl Topic {
             name: name.to_owned(),
             id: stored.id,
             cleanup: Mutex::new(stored.cleanup),
-            partitions: rows.iter().copied().map(Partition::new).collect(),
+            partitions: rows
+                .iter()
+                .map(|row| Arc::new(Partition::new(*row)))
+                .collect(),
         }
     }
 
@@ -89,7 +92,7 @@ impl Topic {
         *self.cleanup.lock().unwrap_or_else(PoisonError::into_inner) = cleanup;
     }
 
-    pub(crate) fn partition(&self, partition: u32) -> Result<&Partition, LogError> {
+    pub(crate) fn partition(&self, partition: u32) -> Result<&Arc<Partition>, LogError> {
         self.partitions
             .get(partition as usize)
             .ok_or_else(|| LogError::UnknownPartition {
@@ -102,6 +105,8 @@ impl Topic {
 
 /// What the committer, the readers and the handle share.
 pub(crate) struct Shared {
+    /// Given to the log when it was made.
+    pub(crate) id: u128,
     pub(crate) file: LogFile,
     topics: RwLock<BTreeMap<String, Arc<Topic>>>,
     closed: AtomicBool,
@@ -109,16 +114,21 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(file: LogFile) -> Result<Self, LogError> {
-        let shape = {
+        let (shape, id) = {
             let guard = file.read();
             let db = guard.as_ref().ok_or(LogError::Closed)?;
-            tables::shape(db).map_err(|error| file.error("read its topics", error))?
+            let failed = |error| file.error("read its topics", error);
+            (
+                tables::shape(db).map_err(failed)?,
+                tables::id(db).map_err(failed)?,
+            )
         };
         let topics = shape
             .iter()
             .map(|(name, (stored, rows))| (name.clone(), Arc::new(Topic::new(name, stored, rows))))
             .collect();
         Ok(Self {
+            id,
             file,
             topics: RwLock::new(topics),
             closed: AtomicBool::new(false),
@@ -178,7 +188,7 @@ impl Shared {
         Err(LogError::Closed)
     }
 
-    /// Opens the file again and takes back what failed commits may have left.
+    /// Opens the file again and rolls back what failed commits may have left.
     pub(crate) fn recover(&self) -> Result<(), LogError> {
         let mut guard = self.file.write();
         self.check_open()?;
@@ -186,27 +196,26 @@ impl Shared {
         *guard = None;
         let reopened = self.file.open_database().and_then(|db| {
             let shape = self
-                .take_back(&db)
+                .rollback(&db)
                 .map_err(|error| self.file.error("open again", error))?;
             Ok((db, shape))
         });
         match reopened {
             Ok((db, shape)) => {
                 *guard = Some(db);
-                self.adopt(&shape);
+                self.load(&shape);
                 tracing::warn!(path = %self.file.path().display(), "log file opened again after a failure");
                 Ok(())
             }
             Err(LogError::Storage { why, .. }) => Err(LogError::Unavailable {
                 doing: "open its file again",
                 why,
-                uncertain: false,
             }),
             Err(error) => Err(error),
         }
     }
 
-    fn take_back(&self, db: &Database) -> Result<Shape, redb::Error> {
+    fn rollback(&self, db: &Database) -> Result<Shape, redb::Error> {
         let mut shape = tables::shape(db)?;
         let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let txn = db.begin_write()?;
@@ -216,7 +225,7 @@ impl Shared {
                 let known = known.get(name).and_then(|t| t.partition(partition).ok());
                 let end = known.map_or(0, |known| known.row().end);
                 if row.end > end {
-                    take_back_partition(&txn, (stored.id, partition), row, end)?;
+                    rollback_partition(&txn, (stored.id, partition), row, end)?;
                     changed = true;
                 }
             }
@@ -229,7 +238,7 @@ impl Shared {
         Ok(shape)
     }
 
-    fn adopt(&self, shape: &Shape) {
+    fn load(&self, shape: &Shape) {
         for (name, (stored, rows)) in shape {
             match self.topic(name) {
                 Ok(topic) => {
@@ -255,7 +264,7 @@ impl Shared {
     }
 }
 
-fn take_back_partition(
+fn rollback_partition(
     txn: &WriteTransaction,
     (topic, partition): (u32, u32),
     row: &mut Row,

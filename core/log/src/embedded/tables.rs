@@ -1,4 +1,4 @@
-//! The tables of the file, and reading the log's shape back from them (rules L10 to L15).
+//! The tables of the file, and reading the log's shape back from them (rules LG10 to LG15).
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,10 @@ use crate::Cleanup;
 pub(crate) const FORMAT_VERSION: u64 = 1;
 pub(crate) const FORMAT_KEY: &str = "format";
 pub(crate) const NEXT_TOPIC_KEY: &str = "next-topic";
+/// The two halves of the log's identity.
+pub(crate) const ID_KEYS: [&str; 2] = ["id-high", "id-low"];
 
-/// Names to numbers: the format, and the id of the next topic.
+/// Names to numbers: the format, the log's identity, and the id of the next topic.
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Topic names to what `StoredTopic` says, as JSON.
 pub(crate) const TOPICS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("topics");
@@ -104,6 +106,9 @@ pub(crate) fn initialise(db: &Database) -> Result<(), redb::Error> {
         let mut meta = txn.open_table(META)?;
         meta.insert(FORMAT_KEY, FORMAT_VERSION)?;
         meta.insert(NEXT_TOPIC_KEY, 1)?;
+        for key in ID_KEYS {
+            meta.insert(key, rand::random::<u64>())?;
+        }
     }
     txn.commit()?;
     Ok(())
@@ -118,6 +123,19 @@ pub(crate) fn format(db: &Database) -> Result<Option<u64>, redb::Error> {
         Err(error) => return Err(error.into()),
     };
     Ok(meta.get(FORMAT_KEY)?.map(|found| found.value()))
+}
+
+/// The log's identity.
+pub(crate) fn id(db: &Database) -> Result<u128, redb::Error> {
+    let txn = db.begin_read()?;
+    let meta = txn.open_table(META)?;
+    let mut id = 0;
+    for key in ID_KEYS {
+        let half = meta.get(key)?.map(|half| half.value());
+        let half = half.ok_or_else(|| redb::Error::Corrupted(format!("meta has no {key:?}")))?;
+        id = (id << 64) | u128::from(half);
+    }
+    Ok(id)
 }
 
 /// Reads the shape of the log.

@@ -8,10 +8,9 @@ use rdkafka::admin::{
     ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::Producer as _;
 use tokio::time::{Instant, sleep};
 
-use super::{KafkaLog, LOOK_AGAIN, REQUEST_TIMEOUT, blocking, error};
+use super::{KafkaLog, LOOK_AGAIN, REQUEST_TIMEOUT, Topics, error, identity};
 use crate::limits::TOMBSTONE_GRACE_MS;
 use crate::{Cleanup, CleanupKind, LogError, TopicInfo, TopicSpec};
 
@@ -26,33 +25,31 @@ struct Seen {
 
 impl KafkaLog {
     async fn metadata(&self) -> Result<Seen, LogError> {
-        let (producer, prefix) = (self.producer.clone(), self.prefix.clone());
-        blocking(move || {
-            // All topics: asking for one by name may create it.
-            let metadata = producer.client().fetch_metadata(None, REQUEST_TIMEOUT);
-            let metadata = metadata.map_err(|error| error::during("read topics", "", &error))?;
-            let ours = metadata
-                .topics()
-                .iter()
-                .filter(|topic| topic.name().starts_with(&prefix));
-            let topics = ours.map(|topic| {
-                let led = topic
-                    .partitions()
+        let prefix = self.prefix.clone();
+        self.cluster
+            .metadata(move |metadata| {
+                let ours = metadata
+                    .topics()
                     .iter()
-                    .all(|p| p.leader() >= 0 && p.error().is_none());
-                let ready = led && topic.error().is_none();
-                let count = u32::try_from(topic.partitions().len()).ok();
-                (
-                    topic.name().to_owned(),
-                    count.filter(|count| ready && *count > 0),
-                )
-            });
-            Ok(Seen {
-                brokers: metadata.brokers().len(),
-                topics: topics.collect(),
+                    .filter(|topic| topic.name().starts_with(&prefix));
+                let topics = ours.map(|topic| {
+                    let led = topic
+                        .partitions()
+                        .iter()
+                        .all(|p| p.leader() >= 0 && p.error().is_none());
+                    let ready = led && topic.error().is_none();
+                    let count = u32::try_from(topic.partitions().len()).ok();
+                    (
+                        topic.name().to_owned(),
+                        count.filter(|count| ready && *count > 0),
+                    )
+                });
+                Seen {
+                    brokers: metadata.brokers().len(),
+                    topics: topics.collect(),
+                }
             })
-        })
-        .await
+            .await
     }
 
     async fn configs(&self, names: &[&String]) -> Result<Vec<ConfigResource>, LogError> {
@@ -100,7 +97,10 @@ impl KafkaLog {
             }
         }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.clone_from(&infos);
+        *topics = Topics {
+            known: infos.clone(),
+            seen_at: Instant::now(),
+        };
         Ok(infos)
     }
 
@@ -110,7 +110,8 @@ impl KafkaLog {
         }
         let seen = self.metadata().await?;
         let (mut missing, mut present) = (Vec::new(), Vec::new());
-        for spec in specs {
+        let ids = identity::spec();
+        for spec in specs.iter().chain([&ids]) {
             match seen.topics.get(&self.full(&spec.name)) {
                 Some(Some(found)) => {
                     same_partitions(spec, *found)?;
@@ -123,8 +124,10 @@ impl KafkaLog {
         self.create(&missing, seen.brokers).await?;
         self.adjust(&present).await?;
         self.wait_ready(specs).await?;
+        self.wait_ready(std::slice::from_ref(&ids)).await?;
         self.load_topics().await?;
-        Ok(())
+        let made: Vec<String> = missing.iter().map(|spec| spec.name.clone()).collect();
+        self.give_ids(&made, specs).await
     }
 
     async fn create(&self, specs: &[&TopicSpec], brokers: usize) -> Result<(), LogError> {
@@ -191,7 +194,6 @@ impl KafkaLog {
                 return Err(LogError::Unavailable {
                     doing: "change settings",
                     why: "the cluster still shows the old ones".to_owned(),
-                    uncertain: false,
                 });
             }
             sleep(LOOK_AGAIN).await;
@@ -244,7 +246,6 @@ impl KafkaLog {
                 return Err(LogError::Unavailable {
                     doing: "create topics",
                     why: format!("topic {waiting:?} has partitions without a leader"),
-                    uncertain: false,
                 });
             }
             sleep(LOOK_AGAIN).await;

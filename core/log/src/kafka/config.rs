@@ -3,12 +3,13 @@
 use rdkafka::admin::AdminClient;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{ConsumerContext, StreamConsumer};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::producer::FutureProducer;
 
-use super::Producer;
 use crate::limits::{
-    KAFKA_FETCH_AHEAD_KBYTES_MAX, KAFKA_IN_FLIGHT_KBYTES_MAX, KAFKA_IN_FLIGHT_RECORDS_MAX,
+    KAFKA_FETCH_AHEAD_KBYTES_MAX, KAFKA_FETCH_PAUSE_MS, KAFKA_IN_FLIGHT_KBYTES_MAX,
+    KAFKA_IN_FLIGHT_RECORDS_MAX,
 };
 
 /// Brings what librdkafka says into the program's log.
@@ -45,7 +46,7 @@ fn client(brokers: &str) -> ClientConfig {
     config
 }
 
-pub(super) fn producer(brokers: &str) -> KafkaResult<Producer> {
+pub(super) fn producer(brokers: &str) -> KafkaResult<FutureProducer<Context>> {
     client(brokers)
         // All replicas in sync have it, once and in order, however often librdkafka sends it.
         .set("enable.idempotence", "true")
@@ -71,6 +72,13 @@ pub(super) fn admin(brokers: &str) -> KafkaResult<AdminClient<Context>> {
     client(brokers).create_with_context(Context)
 }
 
+/// For questions only: it reads nothing.
+pub(super) fn questions(brokers: &str) -> KafkaResult<BaseConsumer<Context>> {
+    client(brokers)
+        .set("allow.auto.create.topics", "false")
+        .create_with_context(Context)
+}
+
 pub(super) fn consumer(brokers: &str) -> KafkaResult<StreamConsumer<Context>> {
     client(brokers)
         // librdkafka wants a group for its queue; it is never joined and no offset is committed.
@@ -87,7 +95,7 @@ pub(super) fn consumer(brokers: &str) -> KafkaResult<StreamConsumer<Context>> {
         // The bytes below are what bounds; a partition whose queue is full is looked at again soon, or a reader would
         // stand still for a second (the default) after every few thousand records.
         .set("queued.min.messages", "100000")
-        .set("fetch.queue.backoff.ms", "10")
+        .set("fetch.queue.backoff.ms", KAFKA_FETCH_PAUSE_MS.to_string())
         .set(
             "queued.max.messages.kbytes",
             KAFKA_FETCH_AHEAD_KBYTES_MAX.to_string(),

@@ -5,25 +5,22 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use crate::LogError;
 use crate::limits::RECORD_BYTES_MAX;
 
-/// What an error that came while doing something means. `uncertain` is for the caller to set.
+/// What an error that came while doing something means.
 pub(super) fn during(doing: &'static str, topic: &str, error: &KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(code) => of_code(doing, topic, code),
         None => LogError::Unavailable {
             doing,
             why: error.to_string(),
-            uncertain: false,
         },
     }
 }
 
 pub(super) fn of_code(doing: &'static str, topic: &str, code: Code) -> LogError {
     match code {
-        Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
-            LogError::UnknownTopic {
-                topic: topic.to_owned(),
-            }
-        }
+        Code::UnknownTopic | Code::UnknownTopicOrPartition => LogError::UnknownTopic {
+            topic: topic.to_owned(),
+        },
         Code::MessageSizeTooLarge => LogError::RecordTooLarge {
             topic: topic.to_owned(),
             what: "record (by the cluster's settings)",
@@ -33,10 +30,6 @@ pub(super) fn of_code(doing: &'static str, topic: &str, code: Code) -> LogError 
         Code::InvalidRecord | Code::InvalidTimestamp => LogError::InvalidRecord {
             topic: topic.to_owned(),
             why: "the cluster refused it",
-        },
-        Code::Fatal | Code::PurgeQueue | Code::PurgeInflight => LogError::Fatal {
-            doing,
-            why: code.to_string(),
         },
         Code::TopicAuthorizationFailed
         | Code::ClusterAuthorizationFailed
@@ -49,7 +42,6 @@ pub(super) fn of_code(doing: &'static str, topic: &str, code: Code) -> LogError 
         other => LogError::Unavailable {
             doing,
             why: other.to_string(),
-            uncertain: false,
         },
     }
 }

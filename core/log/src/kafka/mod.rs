@@ -3,62 +3,73 @@
 //! What it keeps true:
 //! - an append is answered when all replicas in sync have it (`acks=all`), with idempotence, so that librdkafka's own
 //!   retries neither double nor reorder; it waits as long as the cluster is away;
-//! - an append of several records is not atomic here: an error says `uncertain` when some may stand;
+//! - an append of several records is not atomic here: after an error some may stand;
 //! - reading starts at an explicit offset and nothing is committed anywhere but in the caller's own state;
 //! - blocking calls of librdkafka run as blocking tasks, with a timeout.
 //!
-//! Each reader has a consumer of its own, which costs librdkafka a few threads and a connection a broker.
+//! Each reader is one consumer, however many partitions it reads: a few threads and a connection a broker.
 
 mod admin;
 mod arena;
 mod config;
 mod error;
+mod identity;
+mod offsets;
+mod producer;
 mod reader;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rdkafka::Offset;
 use rdkafka::admin::AdminClient;
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
-use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use config::Context;
-use reader::KafkaReader;
+use identity::Ids;
+use offsets::Cluster;
+use producer::Producer;
+use reader::{KafkaReader, Source};
 
 use crate::check::Load;
-use crate::limits::{
-    KAFKA_IN_FLIGHT_KBYTES_MAX, KAFKA_RECORD_OVERHEAD_BYTES, KAFKA_REQUEST_TIMEOUT_MS,
-};
+use crate::limits::{KAFKA_REQUEST_TIMEOUT_MS, KAFKA_TOPIC_AGE_MS_MAX};
 use crate::{
-    Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, TopicInfo, TopicSpec,
-    partition_for,
+    Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, Start, TopicInfo, TopicSpec,
 };
-
-type Producer = FutureProducer<Context>;
 
 /// The record's own time. Kafka's timestamp is the time of writing, because the cluster recognises a batch that was
 /// sent twice only while its newest timestamp is younger than a day: with event times, a backlog would be doubled when
 /// a broker restarts. Retention and segments go by the time of writing as well, as in the embedded engine.
-pub(crate) const TIME_HEADER: &str = "log-time-ms";
+const TIME_HEADER: &str = "log-time-ms";
+/// First header of a record that is about the log itself. Readers leave it out.
+const MARKER_HEADER: &str = "log-marker";
 /// How often something that is on its way is looked for.
-pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(50);
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_millis(KAFKA_REQUEST_TIMEOUT_MS);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(KAFKA_REQUEST_TIMEOUT_MS);
 
 /// The Kafka engine.
 pub struct KafkaLog {
+    me: Weak<Self>,
     brokers: String,
     prefix: String,
     producer: Producer,
     admin: AdminClient<Context>,
-    /// By name without prefix, as last seen.
-    topics: RwLock<BTreeMap<String, TopicInfo>>,
-    /// One permit is a KiB inside the producer.
-    in_flight: Arc<Semaphore>,
+    cluster: Cluster,
+    topics: RwLock<Topics>,
+    /// The topics are being asked for, beside an append.
+    refreshing: AtomicBool,
+    ids: Mutex<Ids>,
     closed: watch::Sender<bool>,
+}
+
+/// By name without prefix, as last seen.
+struct Topics {
+    known: BTreeMap<String, TopicInfo>,
+    seen_at: Instant,
 }
 
 impl KafkaLog {
@@ -71,17 +82,26 @@ impl KafkaLog {
             text: format!("kafka://{brokers}"),
             why: error.to_string(),
         };
-        let log = Self {
+        let producer = Producer::new(brokers).map_err(client_error)?;
+        let admin = config::admin(brokers).map_err(client_error)?;
+        let cluster = Cluster::new(config::questions(brokers).map_err(client_error)?);
+        let log = Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
-            producer: config::producer(brokers).map_err(client_error)?,
-            admin: config::admin(brokers).map_err(client_error)?,
-            topics: RwLock::new(BTreeMap::new()),
-            in_flight: Arc::new(Semaphore::new(KAFKA_IN_FLIGHT_KBYTES_MAX)),
+            producer,
+            admin,
+            cluster,
+            topics: RwLock::new(Topics {
+                known: BTreeMap::new(),
+                seen_at: Instant::now(),
+            }),
+            refreshing: AtomicBool::new(false),
+            ids: Mutex::default(),
             closed: watch::Sender::new(false),
-        };
+        });
         log.load_topics().await?;
-        Ok(Arc::new(log))
+        Ok(log)
     }
 
     fn full(&self, topic: &str) -> String {
@@ -95,14 +115,18 @@ impl KafkaLog {
         Ok(())
     }
 
-    /// What is known of a topic; asks the cluster if nothing is.
+    /// What is known of a topic; asks the cluster if nothing is. What is old is asked for again without waiting for it,
+    /// so that appends stay in order and a topic that grew is found within a minute.
     async fn topic(&self, name: &str) -> Result<TopicInfo, LogError> {
         self.check_open()?;
-        let known = {
+        let (known, seen_at) = {
             let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-            topics.get(name).cloned()
+            (topics.known.get(name).cloned(), topics.seen_at)
         };
         if let Some(known) = known {
+            if seen_at.elapsed() > Duration::from_millis(KAFKA_TOPIC_AGE_MS_MAX) {
+                self.refresh_topics();
+            }
             return Ok(known);
         }
         let mut loaded = self.load_topics().await?;
@@ -111,117 +135,69 @@ impl KafkaLog {
         })
     }
 
+    fn refresh_topics(&self) {
+        let Some(log) = self.me.upgrade() else { return };
+        if self.refreshing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tokio::spawn(async move {
+            if let Err(error) = log.load_topics().await {
+                tracing::debug!(%error, "the topics could not be looked at again");
+            }
+            log.refreshing.store(false, Ordering::Release);
+        });
+    }
+
     fn forget(&self, topic: &str) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.remove(topic);
+        topics.known.remove(topic);
     }
 
-    /// Oldest and next offset of a partition. Waits while the partition's leader is changing.
-    async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-        let number = i32::try_from(partition).unwrap_or(i32::MAX);
-        let deadline = Instant::now() + REQUEST_TIMEOUT;
-        loop {
-            let (producer, full) = (self.producer.clone(), self.full(topic));
-            let marks = blocking(move || {
-                let client = producer.client();
-                Ok(client.fetch_watermarks(&full, number, REQUEST_TIMEOUT))
-            });
-            match marks.await? {
-                Ok((low, high)) => return Ok((error::offset(low), error::offset(high))),
-                Err(moving) if error::leader_moves(&moving) && Instant::now() < deadline => {
-                    sleep(LOOK_AGAIN).await;
-                }
-                Err(other) => return Err(error::during("read offsets", topic, &other)),
-            }
+    /// The number of partitions as the cluster has it now, and the topic's full name.
+    async fn grown(&self, topic: &str) -> Result<(u32, String), LogError> {
+        self.check_open()?;
+        let full = self.full(topic);
+        let asked = self.cluster.partitions(topic, &full).await;
+        if matches!(asked, Err(LogError::UnknownTopic { .. })) {
+            self.forget(topic);
         }
-    }
-
-    /// Hands all records to librdkafka without waiting in between, so that their order is the caller's.
-    fn enqueue(
-        &self,
-        topic: &TopicInfo,
-        records: &[Record],
-    ) -> Result<Vec<DeliveryFuture>, LogError> {
-        let full = self.full(&topic.name);
-        let mut sent = Vec::with_capacity(records.len());
-        for record in records {
-            let partition = partition_for(record.key.as_deref(), topic.partitions);
-            let outgoing = FutureRecord::<[u8], [u8]> {
-                topic: &full,
-                partition: i32::try_from(partition).ok(),
-                payload: record.value.as_deref(),
-                key: record.key.as_deref(),
-                // The cluster's time of writing; the record's own is in a header.
-                timestamp: None,
-                headers: Some(headers(record)),
-            };
-            match self.producer.send_result(outgoing) {
-                Ok(delivery) => sent.push(delivery),
-                Err((error, _)) => {
-                    return Err(self.append_failed(&topic.name, &error, !sent.is_empty()));
-                }
-            }
+        let partitions = asked?;
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = topics.known.get_mut(topic) {
+            known.partitions = partitions;
         }
-        Ok(sent)
+        Ok((partitions, full))
     }
 
-    async fn delivered(
-        &self,
-        topic: &str,
-        sent: Vec<DeliveryFuture>,
-    ) -> Result<Vec<Position>, LogError> {
-        let mut positions = Vec::with_capacity(sent.len());
-        for delivery in sent {
-            let delivery = delivery.await.map_err(|_| LogError::Closed)?;
-            let delivery =
-                delivery.map_err(|(error, _)| self.append_failed(topic, &error, true))?;
-            let (Ok(partition), Ok(offset)) = (
-                u32::try_from(delivery.partition),
-                u64::try_from(delivery.offset),
-            ) else {
-                return Err(LogError::Unavailable {
-                    doing: "append",
-                    why: "the cluster did not say at which offset the record stands".to_owned(),
-                    uncertain: true,
+    /// Where a reader begins, if the partition holds that.
+    async fn sources(&self, from: &[Start]) -> Result<Vec<Source>, LogError> {
+        let mut held: BTreeMap<&str, Vec<PartitionOffsets>> = BTreeMap::new();
+        let mut sources = Vec::with_capacity(from.len());
+        for start in from {
+            let topic = start.topic.as_str();
+            if !held.contains_key(topic) {
+                held.insert(topic, self.offsets(topic).await?);
+            }
+            let held = held.get(topic).map(Vec::as_slice).unwrap_or_default();
+            let there = held.iter().find(|held| held.partition == start.partition);
+            let there = there.ok_or_else(|| LogError::UnknownPartition {
+                topic: topic.to_owned(),
+                partition: start.partition,
+                partitions: u32::try_from(held.len()).unwrap_or(u32::MAX),
+            })?;
+            if start.from < there.start || start.from > there.end {
+                return Err(LogError::OffsetOutOfRange {
+                    topic: topic.to_owned(),
+                    partition: start.partition,
+                    requested: start.from,
+                    start: there.start,
+                    end: there.end,
                 });
-            };
-            positions.push(Position { partition, offset });
+            }
+            sources.push(Source::new(start, self.full(topic)));
         }
-        Ok(positions)
+        Ok(sources)
     }
-
-    fn append_failed(
-        &self,
-        topic: &str,
-        error: &rdkafka::error::KafkaError,
-        uncertain: bool,
-    ) -> LogError {
-        let mut failed = error::during("append", topic, error);
-        match &mut failed {
-            LogError::UnknownTopic { .. } => self.forget(topic),
-            LogError::Unavailable {
-                uncertain: flag, ..
-            } => *flag = uncertain,
-            _ => {}
-        }
-        failed
-    }
-}
-
-/// The record's headers, and its time as one more.
-fn headers(record: &Record) -> OwnedHeaders {
-    let headers = OwnedHeaders::new_with_capacity(record.headers.len() + 1);
-    let headers = record
-        .headers
-        .iter()
-        .fold(headers, |headers, (key, value)| {
-            let value = Some(value);
-            headers.insert(Header { key, value })
-        });
-    headers.insert(Header {
-        key: TIME_HEADER,
-        value: Some(record.time_ms.to_string().as_str()),
-    })
 }
 
 /// Runs a call of librdkafka that blocks.
@@ -234,6 +210,15 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Log for KafkaLog {
+    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
+        self.check_open()?;
+        self.identity(topic).await
+    }
+
+    fn atomic_append(&self) -> bool {
+        false
+    }
+
     async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
         self.check_open()?;
         self.create_or_adjust(specs).await
@@ -241,12 +226,9 @@ impl Log for KafkaLog {
 
     async fn topics(&self) -> Result<Vec<TopicInfo>, LogError> {
         self.check_open()?;
-        Ok(self.load_topics().await?.into_values().collect())
-    }
-
-    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
-        let mut positions = self.append_many(vec![(topic.to_owned(), records)]).await?;
-        Ok(positions.pop().unwrap_or_default())
+        let mut topics = self.load_topics().await?;
+        topics.remove(identity::TOPIC);
+        Ok(topics.into_values().collect())
     }
 
     async fn append_many(
@@ -260,93 +242,69 @@ impl Log for KafkaLog {
             load.add(&name, topic.cleanup, &records)?;
             of_topics.push((topic, records));
         }
-        // 32 MiB and 50,000 records at most, so less than half of the permits: always to be had.
-        let bytes = load.bytes + load.records * KAFKA_RECORD_OVERHEAD_BYTES;
-        let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
-        let _permit = self
-            .in_flight
-            .acquire_many(permits)
-            .await
-            .map_err(|_| LogError::Closed)?;
+        let _permit = self.producer.room(load.records, load.bytes).await?;
         self.check_open()?;
         let mut sent = Vec::with_capacity(of_topics.len());
         for (topic, records) in &of_topics {
-            sent.push(self.enqueue(topic, records)?);
+            let full = self.full(&topic.name);
+            sent.push(self.producer.send(&full, topic, records)?);
         }
         let mut positions = Vec::with_capacity(sent.len());
         for ((topic, _), sent) in of_topics.iter().zip(sent) {
-            positions.push(self.delivered(&topic.name, sent).await?);
+            let delivered = self.producer.delivered(&topic.name, sent).await;
+            if matches!(delivered, Err(LogError::UnknownTopic { .. })) {
+                self.forget(&topic.name);
+            }
+            positions.push(delivered?);
         }
         Ok(positions)
     }
 
     async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        let info = self.topic(topic).await?;
-        let mut offsets = Vec::new();
-        for partition in 0..info.partitions {
-            let (start, end) = self.watermarks(topic, partition).await?;
-            offsets.push(PartitionOffsets {
-                partition,
-                start,
-                end,
-            });
-        }
-        Ok(offsets)
+        let (partitions, full) = self.grown(topic).await?;
+        self.cluster.offsets(topic, &full, partitions).await
     }
 
-    async fn reader(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: u64,
-    ) -> Result<Box<dyn Reader>, LogError> {
-        let info = self.topic(topic).await?;
-        if partition >= info.partitions {
-            return Err(LogError::UnknownPartition {
-                topic: topic.to_owned(),
-                partition,
-                partitions: info.partitions,
-            });
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        let (partitions, full) = self.grown(topic).await?;
+        let _permit = self.producer.room(partitions as usize, 0).await?;
+        let sent = self.producer.send_markers(&full, topic, partitions)?;
+        let markers = self.producer.delivered(topic, sent).await?;
+        let mut held = self.cluster.offsets(topic, &full, partitions).await?;
+        for (held, marker) in held.iter_mut().zip(markers) {
+            held.end = marker.offset + 1;
         }
-        let (start, end) = self.watermarks(topic, partition).await?;
-        if from < start || from > end {
-            return Err(LogError::OffsetOutOfRange {
-                topic: topic.to_owned(),
-                partition,
-                requested: from,
-                start,
-                end,
-            });
-        }
-        let names = (topic.to_owned(), self.full(topic));
-        let reader = KafkaReader::new(
-            &self.brokers,
-            names,
-            partition,
-            from,
-            self.closed.subscribe(),
-        )?;
-        Ok(Box::new(reader))
+        Ok(held)
     }
 
-    async fn maintain(&self) -> Result<Maintenance, LogError> {
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
+        let (partitions, full) = self.grown(topic).await?;
+        let at = Offset::Offset(time_ms.max(0));
+        let found = self.cluster.ask(topic, &full, partitions, at).await?;
+        let ends = self
+            .cluster
+            .ask(topic, &full, partitions, Offset::End)
+            .await?;
+        let rows = (0_u32..).zip(found.into_iter().zip(ends));
+        Ok(rows
+            .map(|(partition, (found, end))| Position {
+                partition,
+                offset: found.or(end).unwrap_or(0),
+            })
+            .collect())
+    }
+
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
         self.check_open()?;
-        Ok(Maintenance::default())
+        let sources = self.sources(from).await?;
+        let closed = self.closed.subscribe();
+        Ok(Box::new(KafkaReader::new(&self.brokers, sources, closed)?))
     }
 
     async fn close(&self) -> Result<(), LogError> {
         if self.closed.send_replace(true) {
             return Ok(());
         }
-        let producer = self.producer.clone();
-        blocking(move || {
-            let flushed = producer.flush(REQUEST_TIMEOUT);
-            flushed.map_err(|error| LogError::Unavailable {
-                doing: "write what was appended before it was closed",
-                why: error.to_string(),
-                uncertain: true,
-            })
-        })
-        .await
+        self.producer.flush().await
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 use wardline_log::{
-    Log, LogError, Maintenance, PartitionOffsets, Position, Reader, Record, SharedLog, TopicInfo,
+    Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start, TopicInfo,
     TopicSpec,
 };
 use wardline_model::topic::EDGE_FRAMES;
@@ -48,7 +48,7 @@ impl Faulty {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         self.appends.fetch_add(1, Ordering::SeqCst);
         if take(&self.fail) {
-            Err(unavailable(false))
+            Err(unavailable())
         } else {
             Ok(())
         }
@@ -56,7 +56,7 @@ impl Faulty {
 
     fn end<T>(&self, done: T) -> Result<T, LogError> {
         if take(&self.fail_after) {
-            Err(unavailable(true))
+            Err(unavailable())
         } else {
             Ok(done)
         }
@@ -68,11 +68,10 @@ fn take(left: &AtomicUsize) -> bool {
         .is_ok()
 }
 
-fn unavailable(uncertain: bool) -> LogError {
+fn unavailable() -> LogError {
     LogError::Unavailable {
         doing: "append",
         why: "told to fail".to_owned(),
-        uncertain,
     }
 }
 
@@ -108,17 +107,24 @@ impl Log for Faulty {
         self.inner.offsets(topic).await
     }
 
-    async fn reader(
-        &self,
-        topic: &str,
-        partition: u32,
-        from: u64,
-    ) -> Result<Box<dyn Reader>, LogError> {
-        self.inner.reader(topic, partition, from).await
+    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
+        self.inner.id(topic).await
     }
 
-    async fn maintain(&self) -> Result<Maintenance, LogError> {
-        self.inner.maintain().await
+    fn atomic_append(&self) -> bool {
+        self.inner.atomic_append()
+    }
+
+    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
+        self.inner.barrier(topic).await
+    }
+
+    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
+        self.inner.offsets_at_time(topic, time_ms).await
+    }
+
+    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
+        self.inner.multi_reader(from).await
     }
 
     async fn close(&self) -> Result<(), LogError> {
