@@ -52,12 +52,8 @@ pub const UPLINK_KEEP_ALIVE_S: u64 = 5;
 pub const UPLINK_TICK_MS: u64 = 200;
 pub const BACKOFF_MIN_MS: u64 = 200;
 pub const BACKOFF_MAX_MS: u64 = 30_000;
-/// A session that lived so long counts as stable: the next wait begins small again.
-pub const SESSION_STABLE_MS: u64 = 10_000;
 /// Time for the farewell of a session.
 pub const UPLINK_FAREWELL_MS: u64 = 1_000;
-/// Packets between the session and the client library.
-pub const UPLINK_QUEUE_PACKETS: usize = WINDOW_FRAMES_MAX + 16;
 pub const STATUS_INTERVAL_MS: u64 = 10_000;
 
 /// HL7 senders connected at a time.

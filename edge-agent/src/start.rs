@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use tokio::net::UnixListener;
 use tokio::task::JoinSet;
 use wardline_disk::{DiskError, FileDisk};
-use wardline_mqtt::{Limits, Listener, ListenerConfig};
+use wardline_mqtt::{Limits, Listener, ListenerConfig, TcpAcceptor};
 use wardline_service::{Running, Stop, stop_pair};
 
 use crate::clock::{Clock, SystemClock};
@@ -25,7 +25,7 @@ struct Agent {
     store: Store,
     status: Arc<StatusSource>,
     uplink: Option<Uplink>,
-    mllp: (tokio::net::TcpListener, Arc<Mllp>),
+    mllp: (TcpAcceptor, Arc<Mllp>),
     socket: (Option<UnixListener>, PathBuf),
 }
 
@@ -170,7 +170,7 @@ impl Agent {
             socket: (socket, path),
         } = self;
         let mut tasks = JoinSet::new();
-        tasks.spawn(mllp::serve(listener, mllp, stop.clone()));
+        tasks.spawn(mllp::serve(Box::new(listener), mllp, stop.clone()));
         if let Some(socket) = socket {
             tasks.spawn(status::serve(
                 socket,

@@ -7,12 +7,14 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::AsyncWrite as _;
-use tokio::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
+use crate::limits::{LINGER_BYTES_MAX, LINGER_MS};
 use crate::stream::Stream;
 use crate::wire::Inbound;
 
@@ -87,9 +89,25 @@ impl Io {
         poll_fn(|cx| self.poll_receive(cx)).await
     }
 
-    /// Gives the bare stream back.
-    pub(crate) fn into_stream(self) -> Stream {
-        self.stream
+    /// Ends our side and throws away what still comes, for a moment: closing over unread input would reset the connection,
+    /// and the peer might lose our last packet.
+    pub(crate) async fn linger(mut self) {
+        if self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let drained = timeout(Duration::from_millis(LINGER_MS), async {
+            let mut scrap = [0u8; 4096];
+            let mut left = LINGER_BYTES_MAX;
+            while let Ok(n) = self.stream.read(&mut scrap).await {
+                left = left.saturating_sub(n);
+                if n == 0 || left == 0 {
+                    return;
+                }
+            }
+        });
+        if drained.await.is_err() {
+            tracing::trace!("mqtt: the peer did not close");
+        }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -8,8 +8,10 @@
 //!
 //! Rooms: `wire` turns bytes into packets within limits and back; `session` is the QoS, alias and window
 //! state of one connection, without I/O; `hub` carries receipts and configuration out to subscribers;
-//! `stream` is what all of it runs over, `io` moves its bytes; `listener` owns tasks, back-pressure and take-over.
+//! `stream` is what all of it runs over, `io` moves its bytes; `listener` owns tasks, back-pressure and take-over;
+//! `client` is the other side, with which an agent talks to its site.
 
+pub mod client;
 mod close;
 mod config;
 mod error;

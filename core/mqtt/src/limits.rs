@@ -61,6 +61,8 @@ wardline_limits::limits! {
     pub(crate) LINGER_MS: u64 = 300, "ms", "closed over what is unread";
     /// After a server-side close: unread input that is thrown away.
     pub(crate) LINGER_BYTES_MAX: usize = 1024 * 1024, "bytes", "closed over what is unread";
+    /// Bytes that a client has queued and its peer has not taken.
+    pub(crate) CLIENT_UNSENT_BYTES_MAX: usize = 4 * 1024 * 1024, "bytes", "publishing fails; whoever publishes connects anew";
     /// Pause after the system refused a new socket.
     pub(crate) ACCEPT_PAUSE_MS: u64 = 50, "ms", "accepting is tried again";
     /// What MQTT can say at most in a fixed header, header included.

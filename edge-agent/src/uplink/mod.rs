@@ -1,25 +1,28 @@
 //! From disk to the site, as often as it takes: connect, send what is held, free only on receipts, begin again.
 //!
-//! docs/specs/agent-store.md has the numbered rules (S10..). The store is the only truth; a session keeps nothing that
-//! the next one needs.
+//! docs/specs/agent-store.md has the numbered rules (S10..). The store is the only truth: every connection is a new client
+//! with a clean session over a new stream, and a session keeps nothing that the next one needs.
 
-mod backoff;
 mod link;
 mod session;
 pub mod url;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use wardline_model::limits::CONTROL_BYTES_MAX;
 use wardline_model::{AgentName, Lane, SiteName, topic};
-use wardline_service::Stop;
+use wardline_mqtt::client::{Login, MqttClient, Will};
+use wardline_mqtt::{Dialer, TcpDialer};
+use wardline_service::{Backoff, Stop};
 
 use crate::buffer::window::WindowLimits;
-use crate::limits::UPLINK_CONNECT_TIMEOUT_MS;
+use crate::limits::{
+    BACKOFF_MAX_MS, BACKOFF_MIN_MS, UPLINK_CONNECT_TIMEOUT_MS, UPLINK_KEEP_ALIVE_S,
+};
 use crate::status::StatusSource;
 use crate::store::Store;
-use backoff::Backoff;
-use link::{Link, LinkError, Peer};
+use link::LinkError;
 use session::{End, Session};
 use url::UplinkUrl;
 
@@ -30,6 +33,7 @@ pub struct Uplink {
     pub agent: AgentName,
     pub url: UplinkUrl,
     pub window: WindowLimits,
+    dialer: Arc<dyn Dialer>,
     live_topic: String,
     backlog_topic: String,
     receipt_topic: String,
@@ -44,7 +48,12 @@ impl Uplink {
         url: UplinkUrl,
         window: WindowLimits,
     ) -> Self {
+        let dialer = TcpDialer {
+            host: url.host.clone(),
+            port: url.port,
+        };
         Self {
+            dialer: Arc::new(dialer),
             live_topic: topic::up(&site, &agent, Lane::Live),
             backlog_topic: topic::up(&site, &agent, Lane::Backlog),
             receipt_topic: topic::receipt(&site, &agent),
@@ -57,20 +66,30 @@ impl Uplink {
         }
     }
 
+    /// Reaches the site in another way than over TCP.
+    #[must_use]
+    pub fn over(mut self, dialer: Arc<dyn Dialer>) -> Self {
+        self.dialer = dialer;
+        self
+    }
+
     /// Runs until stopped; never ends by itself.
     pub async fn run(self, stop: Stop) {
-        let mut backoff = Backoff::default();
-        while !stop.is_stopped() {
-            let begun = Instant::now();
+        let mut backoff = Backoff::of_ms(BACKOFF_MIN_MS, BACKOFF_MAX_MS);
+        loop {
             let end = tokio::select! {
                 biased;
                 () = stop.stopped() => return,
                 link = self.connect() => match link {
-                    Ok(link) => {
+                    Ok(client) => {
                         self.status.set_online(true);
-                        let end = Session::new(&self, link).run(&stop).await;
+                        let ended = Session::new(&self, client).run(&stop).await;
                         self.status.set_online(false);
-                        end
+                        if ended.freed {
+                            // Only a receipt shows that the far end works: a broker takes connections for nobody.
+                            backoff.progress();
+                        }
+                        ended.why
                     }
                     Err(error) => End::Link(error),
                 },
@@ -78,34 +97,30 @@ impl Uplink {
             if matches!(end, End::Stopped) {
                 return;
             }
-            let wait = backoff.next(begun.elapsed(), rand::random::<f64>());
-            tracing::warn!(peer = %self.url, why = %end, wait_ms = wait.as_millis(), "uplink down: events stay on disk");
-            self.pause(wait, &stop).await;
+            tracing::warn!(peer = %self.url, why = %end, "uplink down: events stay on disk, and it is tried again");
+            if backoff.wait(&stop).await.is_err() {
+                return;
+            }
         }
     }
 
-    async fn pause(&self, wait: Duration, stop: &Stop) {
-        tokio::select! {
-            () = stop.stopped() => {}
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
-
-    async fn connect(&self) -> Result<Link, LinkError> {
-        let will = serde_json::to_vec(&self.status.now(false)).unwrap_or_default();
-        let peer = Peer {
-            host: self.url.host.clone(),
-            port: self.url.port,
-            credentials: self.url.credentials.clone(),
+    async fn connect(&self) -> Result<MqttClient, LinkError> {
+        let login = Login {
             client_id: format!("{}.{}", self.site, self.agent),
-            will_topic: topic::status(&self.site, &self.agent),
-            will,
-            timeout: Duration::from_millis(self.window.timeout_ms.min(UPLINK_CONNECT_TIMEOUT_MS)),
+            credentials: self.url.credentials.clone(),
+            keep_alive: Duration::from_secs(UPLINK_KEEP_ALIVE_S),
+            will: Some(Will {
+                topic: topic::status(&self.site, &self.agent),
+                payload: serde_json::to_vec(&self.status.now(false)).unwrap_or_default(),
+                retain: true,
+            }),
+            packet_bytes_max: CONTROL_BYTES_MAX + 4096,
         };
         let topics = [
             self.receipt_topic.clone(),
             topic::config(&self.site, &self.agent),
         ];
-        Link::open(&peer, &topics).await
+        let limit = Duration::from_millis(self.window.timeout_ms.min(UPLINK_CONNECT_TIMEOUT_MS));
+        link::open(self.dialer.as_ref(), &login, &topics, limit).await
     }
 }

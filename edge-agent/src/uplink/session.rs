@@ -1,21 +1,25 @@
 //! One connection's life: send what the window wants, free what receipts cover, give up when nothing moves.
+//!
+//! The window decides, the store is read and freed, the client moves bytes; this loop only brings them together, one frame
+//! at a time, so that receipts and a stop are always seen in between. Nothing is freed but by a receipt (P2).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rumqttc::{Packet, Publish};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use wardline_model::frame::{FrameHeader, encode_raw};
 use wardline_model::limits::FRAME_BYTES_MAX;
 use wardline_model::{Incarnation, Lane, Receipt, topic};
+use wardline_mqtt::client::{ClientEvent, MqttClient};
 use wardline_service::Stop;
 
 use super::Uplink;
-use super::link::{Link, LinkError};
+use super::link::LinkError;
 use crate::Error;
 use crate::buffer::free;
 use crate::buffer::window::{Backlog, Stall, Want, Window};
-use crate::limits::{STATUS_INTERVAL_MS, UPLINK_TICK_MS};
+use crate::limits::{STATUS_INTERVAL_MS, UPLINK_FAREWELL_MS, UPLINK_TICK_MS};
 use crate::store::Held;
 
 /// Why a session ended.
@@ -29,13 +33,23 @@ pub(super) enum End {
     Stalled(Stall),
     #[error("the store began another incarnation")]
     OtherIncarnation,
+    #[error("a frame could not be made: the task that reads the store failed")]
+    Reader,
     #[error(transparent)]
     Store(#[from] Error),
 }
 
+/// How a session went.
+pub(super) struct Ended {
+    pub(super) why: End,
+    /// A receipt has covered something.
+    pub(super) freed: bool,
+}
+
 pub(super) struct Session<'a> {
     uplink: &'a Uplink,
-    link: Link,
+    client: MqttClient,
+    freed: bool,
     window: Window,
     incarnation: Incarnation,
     held: watch::Receiver<Held>,
@@ -44,7 +58,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(uplink: &'a Uplink, link: Link) -> Self {
+    pub(super) fn new(uplink: &'a Uplink, client: MqttClient) -> Self {
         let mut held = uplink.store.watch();
         let now = *held.borrow_and_update();
         let backlog = Backlog {
@@ -63,7 +77,8 @@ impl<'a> Session<'a> {
         );
         Self {
             uplink,
-            link,
+            client,
+            freed: false,
             window,
             incarnation: now.incarnation,
             held,
@@ -77,7 +92,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs until something ends it.
-    pub(super) async fn run(mut self, stop: &Stop) -> End {
+    pub(super) async fn run(mut self, stop: &Stop) -> Ended {
         let mut tick = interval(Duration::from_millis(UPLINK_TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -88,7 +103,7 @@ impl<'a> Session<'a> {
             let step = tokio::select! {
                 biased;
                 () = stop.stopped() => Err(End::Stopped),
-                event = self.link.event() => event.map_err(End::Link).map(|packet| self.take(packet)),
+                event = self.client.event() => event.map_err(|e| End::Link(e.into())).map(|event| self.take(&event)),
                 _ = tick.tick() => self.look(),
                 // With room and something to send there is no reason to wait for anything.
                 () = std::future::ready(()), if more => Ok(()),
@@ -98,11 +113,13 @@ impl<'a> Session<'a> {
                 break end;
             }
         };
+        let freed = self.freed;
         if matches!(end, End::Stopped) {
             self.publish_status(false);
-            self.link.close().await;
+            let limit = Duration::from_millis(UPLINK_FAREWELL_MS);
+            self.client.close(limit).await;
         }
-        end
+        Ended { why: end, freed }
     }
 
     /// Timeouts and the periodic status.
@@ -122,26 +139,25 @@ impl<'a> Session<'a> {
         let status = self.uplink.status.now(online);
         let topic = topic::status(&self.uplink.site, &self.uplink.agent);
         if let Ok(payload) = serde_json::to_vec(&status)
-            && self.link.publish(&topic, payload, true).is_ok()
+            && self.client.publish(&topic, &payload, true).is_ok()
         {
             self.window.published(self.now_ms());
         }
     }
 
-    fn take(&mut self, packet: Packet) {
+    fn take(&mut self, event: &ClientEvent) {
         let now = self.now_ms();
-        match packet {
-            Packet::PubAck(_) => self.window.acked(now),
-            Packet::Publish(publish) => self.publish(&publish, now),
-            _ => {}
+        match event {
+            ClientEvent::Acked(_) => self.window.acked(now),
+            ClientEvent::Message { topic, payload } if *topic == self.uplink.receipt_topic => {
+                self.receipt(payload, now);
+            }
+            ClientEvent::Message { .. } => {}
         }
     }
 
-    fn publish(&mut self, publish: &Publish, now: u64) {
-        if publish.topic != self.uplink.receipt_topic {
-            return;
-        }
-        let receipt = match Receipt::decode(&publish.payload) {
+    fn receipt(&mut self, payload: &[u8], now: u64) {
+        let receipt = match Receipt::decode(payload) {
             Ok(receipt) => receipt,
             Err(error) => {
                 tracing::error!(%error, "a receipt cannot be read: nothing is freed");
@@ -157,7 +173,7 @@ impl<'a> Session<'a> {
             held.next_seq,
         ) {
             Ok(covered) => {
-                self.window.covered(&covered, now);
+                self.freed |= self.window.covered(&covered, now) > 0;
                 self.uplink.store.free(held.incarnation, covered);
             }
             Err(free::Unusable::Incarnation(other)) => {
@@ -177,8 +193,10 @@ impl<'a> Session<'a> {
         let Some(want) = self.window.want(next_seq) else {
             return Ok(());
         };
-        match self.read(want).await {
-            Ok(Some(frame)) => self.send(want.lane, frame),
+        // A reader that failed is not "nothing there": the range would be skipped for the rest of the connection.
+        let read = self.read(want).await.map_err(|_| End::Reader)?;
+        match read {
+            Ok(Some(frame)) => self.send(want.lane, &frame),
             Ok(None) => {
                 self.window.nothing(want);
                 Ok(())
@@ -193,11 +211,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn read(&self, want: Want) -> Result<Option<Frame>, Error> {
+    /// Reads on a thread of its own; the disk may be slow.
+    fn read(&self, want: Want) -> JoinHandle<Result<Option<Frame>, Error>> {
         let store = self.uplink.store.clone();
         let agent = self.uplink.agent.clone();
         let incarnation = self.incarnation;
-        let task = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let run = store.read(want.from, want.to)?;
             // Read first, then looked: what was read belongs to the incarnation that is still there.
             let Some(run) = run.filter(|_| store.held().incarnation == incarnation) else {
@@ -222,19 +241,18 @@ impl<'a> Session<'a> {
                 last,
                 bytes,
             }))
-        });
-        // The task neither panics nor is aborted; if the runtime goes down, so does this session.
-        task.await.unwrap_or(Ok(None))
+        })
     }
 
-    fn send(&mut self, lane: Lane, frame: Frame) -> Result<(), End> {
+    fn send(&mut self, lane: Lane, frame: &Frame) -> Result<(), End> {
         let topic = match lane {
             Lane::Live => &self.uplink.live_topic,
             Lane::Backlog => &self.uplink.backlog_topic,
         };
         debug_assert!(frame.bytes.len() <= FRAME_BYTES_MAX);
         let len = frame.bytes.len();
-        self.link.publish(topic, frame.bytes, false)?;
+        let sent = self.client.publish(topic, &frame.bytes, false);
+        sent.map_err(LinkError::Lost)?;
         let now = self.now_ms();
         self.window.sent(lane, frame.first, frame.last, len, now);
         Ok(())

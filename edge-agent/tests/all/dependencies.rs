@@ -25,7 +25,7 @@ fn no_fhir_and_no_kafka_in_the_agent() {
     );
     let tree = String::from_utf8(output.stdout).unwrap();
     assert!(
-        tree.contains("redb ") && tree.contains("rumqttc "),
+        tree.contains("redb ") && tree.contains("wardline-mqtt "),
         "{tree}"
     );
     for forbidden in [

@@ -12,6 +12,7 @@ mod dependencies;
 mod golden;
 mod intake;
 mod kill;
+mod pipes;
 mod store;
 mod store_faults;
 mod uplink;

@@ -14,10 +14,11 @@ use wardline_agent::uplink::url::UplinkUrl;
 use wardline_disk::FileDisk;
 use wardline_model::status::AgentStatus;
 use wardline_model::{AgentName, Incarnation, Lane, Receipt, SiteName};
+use wardline_mqtt::Dialer;
 use wardline_service::{StopHandle, stop_pair};
 
-struct Agent {
-    store: Store,
+pub(crate) struct Agent {
+    pub(crate) store: Store,
     stop: Option<StopHandle>,
     task: Option<tokio::task::JoinHandle<()>>,
     limits: WindowLimits,
@@ -25,7 +26,7 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(timeout_ms: u64) -> Self {
+    pub(crate) fn new(timeout_ms: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(
             FileDisk::new(dir.path().join("store.redb")),
@@ -47,18 +48,29 @@ impl Agent {
     }
 
     fn connect(&mut self, addr: std::net::SocketAddr) {
+        let uplink = self.uplink(&format!("mqtt://{addr}"));
+        self.run(uplink);
+    }
+
+    pub(crate) fn connect_over(&mut self, dialer: Arc<dyn Dialer>) {
+        let uplink = self.uplink("mqtt://pipe").over(dialer);
+        self.run(uplink);
+    }
+
+    fn uplink(&self, url: &str) -> Uplink {
         let agent = AgentName::new(AGENT).unwrap();
         let status = StatusSource::new(agent.clone(), self.store.clone(), clock(), 64 << 20, false);
-        let url = UplinkUrl::parse(&format!("mqtt://{addr}")).unwrap();
-        let site = SiteName::new(SITE).unwrap();
-        let uplink = Uplink::new(
+        Uplink::new(
             self.store.clone(),
             Arc::new(status),
-            site,
+            SiteName::new(SITE).unwrap(),
             agent,
-            url,
+            UplinkUrl::parse(url).unwrap(),
             self.limits,
-        );
+        )
+    }
+
+    fn run(&mut self, uplink: Uplink) {
         let (handle, stop) = stop_pair();
         self.stop = Some(handle);
         self.task = Some(tokio::spawn(uplink.run(stop)));
@@ -69,7 +81,7 @@ impl Agent {
         self.task.take().unwrap().await.unwrap();
     }
 
-    async fn append(&self, count: usize) {
+    pub(crate) async fn append(&self, count: usize) {
         let events = (0..count).map(|n| event(&format!("e{n}"))).collect();
         self.store
             .append(events, Vec::new())
@@ -88,7 +100,7 @@ impl Agent {
         }
     }
 
-    async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         if self.task.is_some() {
             self.disconnect().await;
         }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::Shared;
@@ -15,9 +14,8 @@ use super::flow::Flow;
 use super::serving::Serving;
 use super::settled::{MISSING, Tally};
 use crate::io::Io;
-use crate::limits::{FAREWELL_TIMEOUT_MS, LINGER_BYTES_MAX, LINGER_MS};
+use crate::limits::FAREWELL_TIMEOUT_MS;
 use crate::stats::{Counters, add};
-use crate::stream::Stream;
 use crate::wire::{Will, put_disconnect};
 use crate::{Client, CloseReason, Protocol, Publish};
 
@@ -128,27 +126,6 @@ async fn say_goodbye(mut io: Io, reason: CloseReason) {
 pub(super) async fn farewell(mut io: Io, wait_for_peer: bool) {
     let sent = timeout(Duration::from_millis(FAREWELL_TIMEOUT_MS), io.send_all());
     if matches!(sent.await, Ok(Ok(()))) && wait_for_peer {
-        linger(io.into_stream()).await;
-    }
-}
-
-/// Ends our side and throws away what still comes, for a moment: closing over unread input would reset the
-/// connection, and the peer might lose our last packet.
-async fn linger(mut stream: Stream) {
-    if stream.shutdown().await.is_err() {
-        return;
-    }
-    let drained = timeout(Duration::from_millis(LINGER_MS), async {
-        let mut scrap = [0u8; 4096];
-        let mut left = LINGER_BYTES_MAX;
-        while let Ok(n) = stream.read(&mut scrap).await {
-            left = left.saturating_sub(n);
-            if n == 0 || left == 0 {
-                return;
-            }
-        }
-    });
-    if drained.await.is_err() {
-        tracing::trace!("mqtt: the peer did not close");
+        io.linger().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::Outbox;
 use crate::limits::UNSENT_BYTES_MAX;
 use crate::stats::add;
 use crate::topic::{self, FilterFault};
-use crate::wire::put_publish;
+use crate::wire::{OutgoingPublish, put_publish};
 
 pub(super) struct Subscriber {
     shared: Arc<Shared>,
@@ -84,7 +84,14 @@ impl Subscriber {
             let Some((topic, payload)) = self.outbox.pop() else {
                 return;
             };
-            if !put_publish(out, &topic, &payload, self.v5, self.packet_bytes_max) {
+            let publish = OutgoingPublish {
+                topic: &topic,
+                payload: &payload,
+                retain: false,
+                packet_id: None,
+                v5: self.v5,
+            };
+            if !put_publish(out, publish, self.packet_bytes_max) {
                 add(&self.shared.counters.dropped, 1);
             }
         }

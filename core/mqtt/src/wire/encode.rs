@@ -11,6 +11,7 @@ use super::properties::{
     SERVER_KEEP_ALIVE, SHARED_AVAILABLE, TOPIC_ALIAS_MAXIMUM, WILDCARDS_AVAILABLE,
 };
 use crate::Limits;
+use crate::limits::PROTOCOL_PACKET_BYTES_MAX;
 
 /// An acknowledgement of a PUBLISH or PUBREL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(crate) fn put_disconnect(out: &mut BytesMut, code: u8) {
     out.put_slice(&[0xe0, 1, code]);
 }
 
-fn put_varint(out: &mut BytesMut, mut value: usize) {
+pub(super) fn put_varint(out: &mut BytesMut, mut value: usize) {
     loop {
         let byte = (value & 0x7f) as u8;
         value >>= 7;
@@ -77,26 +78,46 @@ pub(crate) fn put_unsuback(out: &mut BytesMut, packet_id: u16, v5: bool, codes: 
     put_codes(out, 0xb0, packet_id, v5, if v5 { codes } else { &[] });
 }
 
-/// Writes a PUBLISH of QoS 0, unless the client said that it takes nothing so large.
+/// A PUBLISH on its way out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutgoingPublish<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) retain: bool,
+    /// With one it has QoS 1, without it QoS 0.
+    pub(crate) packet_id: Option<u16>,
+    pub(crate) v5: bool,
+}
+
+/// Writes a PUBLISH, unless the other side takes nothing so large.
 pub(crate) fn put_publish(
     out: &mut BytesMut,
-    topic: &str,
-    payload: &[u8],
-    v5: bool,
+    publish: OutgoingPublish<'_>,
     bytes_max: usize,
 ) -> bool {
+    let OutgoingPublish {
+        topic,
+        payload,
+        retain,
+        packet_id,
+        v5,
+    } = publish;
     let Ok(topic_len) = u16::try_from(topic.len()) else {
         return false;
     };
-    let remaining = 2 + topic.len() + usize::from(v5) + payload.len();
-    if remaining + 5 > bytes_max.min(268_435_455) {
+    let id_len = if packet_id.is_some() { 2 } else { 0 };
+    let remaining = 2 + topic.len() + id_len + usize::from(v5) + payload.len();
+    if remaining + 5 > bytes_max.min(PROTOCOL_PACKET_BYTES_MAX) {
         return false;
     }
     out.reserve(remaining + 5);
-    out.put_u8(0x30);
+    out.put_u8(0x30 | u8::from(packet_id.is_some()) << 1 | u8::from(retain));
     put_varint(out, remaining);
     out.put_u16(topic_len);
     out.put_slice(topic.as_bytes());
+    if let Some(id) = packet_id {
+        out.put_u16(id);
+    }
     if v5 {
         out.put_u8(0);
     }
@@ -167,6 +188,16 @@ pub(crate) fn put_connack(out: &mut BytesMut, ack: &ConnectAck<'_>, limits: &Lim
 mod tests {
     use super::*;
 
+    fn message(payload: &[u8], v5: bool) -> OutgoingPublish<'_> {
+        OutgoingPublish {
+            topic: "t",
+            payload,
+            retain: false,
+            packet_id: None,
+            v5,
+        }
+    }
+
     #[test]
     fn m7_lengths_in_outgoing_packets() {
         for payload in [0usize, 100, 127, 128, 20_000, 70_000] {
@@ -174,9 +205,7 @@ mod tests {
                 let mut out = BytesMut::new();
                 assert!(put_publish(
                     &mut out,
-                    "t",
-                    &vec![7; payload],
-                    v5,
+                    message(&vec![7; payload], v5),
                     usize::MAX
                 ));
                 let frame = super::super::Inbound::new(out, 1 << 20, v5)
@@ -191,7 +220,7 @@ mod tests {
     #[test]
     fn m27_a_message_above_the_clients_maximum_is_not_written() {
         let mut out = BytesMut::new();
-        assert!(!put_publish(&mut out, "topic", &[0; 100], true, 100));
+        assert!(!put_publish(&mut out, message(&[0; 100], true), 100));
         assert!(out.is_empty());
     }
 }

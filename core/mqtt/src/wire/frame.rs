@@ -161,7 +161,6 @@ impl Inbound {
     }
 
     /// The next complete packet, if there is one.
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, CloseReason> {
         let front = self.front()?;
         Ok(front.and_then(|front| self.take(front)))

@@ -2,51 +2,51 @@
 
 /// The packet ended too early or a string in it is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// What is left to read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn bytes(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, n: usize) -> Result<&'a [u8], Malformed> {
         let (head, tail) = self.0.split_at_checked(n).ok_or(Malformed)?;
         self.0 = tail;
         Ok(head)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
         let (first, tail) = self.0.split_first().ok_or(Malformed)?;
         self.0 = tail;
         Ok(*first)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, Malformed> {
+    pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
         let (head, tail) = self.0.split_first_chunk::<2>().ok_or(Malformed)?;
         self.0 = tail;
         Ok(u16::from_be_bytes(*head))
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         let (head, tail) = self.0.split_first_chunk::<4>().ok_or(Malformed)?;
         self.0 = tail;
         Ok(u32::from_be_bytes(*head))
     }
 
     /// A packet identifier, which is never 0.
-    pub(super) fn packet_id(&mut self) -> Result<u16, Malformed> {
+    pub(crate) fn packet_id(&mut self) -> Result<u16, Malformed> {
         match self.u16()? {
             0 => Err(Malformed),
             id => Ok(id),
@@ -54,13 +54,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes behind a two-byte length.
-    pub(super) fn binary(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn binary(&mut self) -> Result<&'a [u8], Malformed> {
         let n = self.u16()?;
         self.bytes(usize::from(n))
     }
 
     /// A string as MQTT wants it: UTF-8 without NUL.
-    pub(super) fn text(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         let text = std::str::from_utf8(self.binary()?).map_err(|_| Malformed)?;
         if text.contains('\0') {
             Err(Malformed)
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A variable byte integer in its shortest form.
-    pub(super) fn varint(&mut self) -> Result<usize, Malformed> {
+    pub(crate) fn varint(&mut self) -> Result<usize, Malformed> {
         let mut value = 0usize;
         for shift in [0u32, 7, 14, 21] {
             let byte = self.u8()?;
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The block of properties of MQTT 5.
-    pub(super) fn properties(&mut self) -> Result<Reader<'a>, Malformed> {
+    pub(crate) fn properties(&mut self) -> Result<Reader<'a>, Malformed> {
         let n = self.varint()?;
         self.bytes(n).map(Reader)
     }

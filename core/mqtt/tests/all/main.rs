@@ -10,6 +10,7 @@
 
 mod acknowledge;
 mod bounds;
+mod client;
 mod lifecycle;
 mod malformed;
 mod memory;

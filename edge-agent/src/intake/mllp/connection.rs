@@ -1,18 +1,19 @@
 //! One HL7 sender: a reader that hands messages to the store in order, a writer that answers in the same order.
+//!
+//! The two meet in a bounded queue of what is due: how many answers may be outstanding is its length, and the reader waits
+//! when it is full, so that the sender feels it. An answer that promises anything leaves only after the commit (P1).
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 use wardline_model::{Body, Class, Event};
+use wardline_mqtt::{Peer, Stream};
 use wardline_service::Stop;
 
 use super::Mllp;
@@ -27,24 +28,25 @@ use crate::store::Refusal;
 /// A message on its way to its answer.
 struct Pending {
     header: Header,
-    verdict: Verdict,
+    due: Due,
     /// Given back once the answer is out.
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
-enum Verdict {
-    Known(Outcome),
-    Waits(oneshot::Receiver<Result<(), Refusal>>),
+/// When its answer is known.
+enum Due {
+    Now(Outcome),
+    OnCommit(oneshot::Receiver<Result<(), Refusal>>),
 }
 
 /// Runs until the sender closes, an error, or a stop. Says how many bytes were junk.
 pub(super) async fn run(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    peer: &Peer,
     mllp: &Arc<Mllp>,
     stop: &Stop,
 ) -> io::Result<u64> {
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = tokio::io::split(stream);
     let (sender, receiver) = mpsc::channel(MLLP_PIPELINE_MAX);
     let answering = tokio::spawn(answer_all(writer, receiver, Arc::clone(mllp)));
     let read = tokio::select! {
@@ -62,8 +64,8 @@ pub(super) async fn run(
 }
 
 async fn read_all(
-    mut reader: OwnedReadHalf,
-    peer: SocketAddr,
+    mut reader: ReadHalf<Stream>,
+    peer: &Peer,
     mllp: &Mllp,
     sender: mpsc::Sender<Pending>,
 ) -> io::Result<u64> {
@@ -89,14 +91,14 @@ async fn read_all(
     }
 }
 
-async fn hand_over(item: Item, peer: SocketAddr, mllp: &Mllp) -> Pending {
+async fn hand_over(item: Item, peer: &Peer, mllp: &Mllp) -> Pending {
     match item {
         Item::TooLarge(head) => {
             mllp.store.note_refused(1);
             tracing::warn!(%peer, "an HL7 message over {} bytes is refused", mllp.message_bytes_max);
             Pending {
                 header: Header::read(&head),
-                verdict: Verdict::Known(Outcome::Refused(Reject::TooLarge)),
+                due: Due::Now(Outcome::Refused(Reject::TooLarge)),
                 _bytes: None,
             }
         }
@@ -112,14 +114,14 @@ async fn hand_over(item: Item, peer: SocketAddr, mllp: &Mllp) -> Pending {
             let event = event(raw, &header, peer, mllp);
             Pending {
                 header,
-                verdict: Verdict::Waits(mllp.store.append(vec![event], Vec::new())),
+                due: Due::OnCommit(mllp.store.append(vec![event], Vec::new())),
                 _bytes: permit,
             }
         }
     }
 }
 
-fn event(raw: Bytes, header: &Header, peer: SocketAddr, mllp: &Mllp) -> Event {
+fn event(raw: Bytes, header: &Header, peer: &Peer, mllp: &Mllp) -> Event {
     Event {
         class: Class::State,
         stamp: mllp.clock.stamp(),
@@ -132,14 +134,14 @@ fn event(raw: Bytes, header: &Header, peer: SocketAddr, mllp: &Mllp) -> Event {
 }
 
 async fn answer_all(
-    mut writer: OwnedWriteHalf,
+    mut writer: WriteHalf<Stream>,
     mut receiver: mpsc::Receiver<Pending>,
     mllp: Arc<Mllp>,
 ) -> io::Result<()> {
     while let Some(pending) = receiver.recv().await {
-        let outcome = match pending.verdict {
-            Verdict::Known(outcome) => outcome,
-            Verdict::Waits(answer) => match answer.await {
+        let outcome = match pending.due {
+            Due::Now(outcome) => outcome,
+            Due::OnCommit(answer) => match answer.await {
                 Ok(Ok(())) => Outcome::Stored,
                 Ok(Err(Refusal::Full)) => Outcome::Refused(Reject::Full),
                 Ok(Err(_)) | Err(_) => Outcome::Refused(Reject::Unavailable),
@@ -177,7 +179,7 @@ fn time_text(now_ms: i64) -> String {
 }
 
 /// A sender that does not take its answers is given up.
-async fn write(writer: &mut OwnedWriteHalf, bytes: &[u8]) -> io::Result<()> {
+async fn write(writer: &mut WriteHalf<Stream>, bytes: &[u8]) -> io::Result<()> {
     let gone = || io::Error::new(io::ErrorKind::TimedOut, "the sender takes no answers");
     timeout(
         Duration::from_millis(MLLP_WRITE_TIMEOUT_MS),

@@ -1,6 +1,7 @@
 //! HL7 v2 senders over MLLP: each message becomes one event, and `AA` leaves only after its commit.
 //!
-//! A connection reads on while earlier messages are being written to disk; answers leave in the order of the messages.
+//! A connection is any byte stream. It reads on while earlier messages are being written to disk; answers leave in the
+//! order of the messages.
 //! docs/specs/mllp.md has the numbered rules (ML1 to ML16).
 
 pub mod codec;
@@ -11,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wardline_model::limits::HL7_MESSAGE_BYTES_MAX;
+use wardline_mqtt::{Acceptor, Peer, Stream, TcpAcceptor};
 use wardline_service::Stop;
 
 use crate::Error;
@@ -49,14 +50,14 @@ impl Mllp {
     }
 }
 
-pub async fn bind(addr: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(addr)
+pub async fn bind(addr: SocketAddr) -> Result<TcpAcceptor, Error> {
+    TcpAcceptor::bind(addr)
         .await
         .map_err(|source| Error::Listen { addr, source })
 }
 
 /// Accepts until stopped; then every connection answers what it took, and ends.
-pub async fn serve(listener: TcpListener, mllp: Arc<Mllp>, stop: Stop) {
+pub async fn serve(mut acceptor: Box<dyn Acceptor>, mllp: Arc<Mllp>, stop: Stop) {
     let places = Arc::new(Semaphore::new(MLLP_CONNECTIONS_MAX));
     let mut tasks = JoinSet::new();
     loop {
@@ -64,7 +65,7 @@ pub async fn serve(listener: TcpListener, mllp: Arc<Mllp>, stop: Stop) {
             biased;
             () = stop.stopped() => break,
             Some(_) = tasks.join_next(), if !tasks.is_empty() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = acceptor.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -85,7 +86,7 @@ pub async fn serve(listener: TcpListener, mllp: Arc<Mllp>, stop: Stop) {
             }
         }
     }
-    drop(listener);
+    drop(acceptor);
     let ended = async { while tasks.join_next().await.is_some() {} };
     if timeout(Duration::from_millis(MLLP_SHUTDOWN_TIMEOUT_MS), ended)
         .await
@@ -97,11 +98,9 @@ pub async fn serve(listener: TcpListener, mllp: Arc<Mllp>, stop: Stop) {
     }
 }
 
-async fn one(stream: TcpStream, peer: SocketAddr, mllp: &Arc<Mllp>, stop: &Stop) {
+async fn one(stream: Stream, peer: Peer, mllp: &Arc<Mllp>, stop: &Stop) {
     mllp.connections.fetch_add(1, Ordering::Relaxed);
-    // Small answers leave at once; without it a sender with one message in flight waits for the delayed ack.
-    stream.set_nodelay(true).ok();
-    match connection::run(stream, peer, mllp, stop).await {
+    match connection::run(stream, &peer, mllp, stop).await {
         Ok(junk) if junk > 0 => {
             tracing::warn!(%peer, junk, "bytes outside of MLLP frames were skipped");
         }

@@ -10,12 +10,19 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use wardline_model::{AgentName, Frame, Lane, RangeSet, Receipt, SiteName, topic};
 use wardline_mqtt::{
-    BoxFuture, Client, ConnectRefusal, Handler, Limits, Listener, ListenerConfig, Publish,
-    Publisher, Refusal, Session, Verdict,
+    Acceptor, BoxFuture, Client, ConnectRefusal, Handler, Limits, Listener, ListenerConfig,
+    Publish, Publisher, Refusal, Session, Verdict,
 };
 
 pub(crate) const SITE: &str = "st-mary";
 pub(crate) const AGENT: &str = "gw-1";
+
+fn limits() -> Limits {
+    Limits {
+        packet_bytes_max: wardline_model::limits::FRAME_PACKET_BYTES_MAX,
+        ..Limits::default()
+    }
+}
 
 pub(crate) struct Bridge {
     pub(crate) frames: Mutex<Vec<(Lane, Frame)>>,
@@ -32,7 +39,26 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) async fn start() -> (Arc<Self>, Listener) {
-        let bridge = Arc::new(Self {
+        let bridge = Self::new();
+        let config = ListenerConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            limits: limits(),
+        };
+        let listener = Listener::bind(config, bridge.clone()).await.unwrap();
+        assert!(bridge.publisher.set(listener.publisher()).is_ok());
+        (bridge, listener)
+    }
+
+    /// Whatever streams agents come over.
+    pub(crate) fn serve(acceptor: Box<dyn Acceptor>) -> (Arc<Self>, Listener) {
+        let bridge = Self::new();
+        let listener = Listener::serve(acceptor, limits(), bridge.clone()).unwrap();
+        assert!(bridge.publisher.set(listener.publisher()).is_ok());
+        (bridge, listener)
+    }
+
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
             frames: Mutex::default(),
             log: Mutex::default(),
             receipts: AtomicUsize::new(usize::MAX),
@@ -41,20 +67,7 @@ impl Bridge {
             statuses: Mutex::default(),
             publisher: OnceLock::new(),
             hold: watch::Sender::new(false),
-        });
-        let limits = Limits {
-            packet_bytes_max: wardline_model::limits::FRAME_PACKET_BYTES_MAX,
-            ..Limits::default()
-        };
-        let config = ListenerConfig {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            limits,
-        };
-        let listener = Listener::bind(config, Arc::clone(&bridge) as Arc<dyn Handler>)
-            .await
-            .unwrap();
-        assert!(bridge.publisher.set(listener.publisher()).is_ok());
-        (bridge, listener)
+        })
     }
 
     pub(crate) fn send(&self, receipt: &Receipt) {

@@ -1,6 +1,7 @@
 //! What the tests share: events, stores, a clock, and waiting for a condition with a deadline.
 
 pub(crate) mod bridge;
+pub(crate) mod pipes;
 
 use std::path::Path;
 use std::sync::Arc;

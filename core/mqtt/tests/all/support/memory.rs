@@ -15,13 +15,17 @@ pub struct Pipes(mpsc::UnboundedSender<(Stream, Peer)>);
 impl Pipes {
     /// A pipe that holds so many bytes each way.
     pub fn open(&self, bytes: usize) -> Raw {
+        Raw::over(self.stream(bytes))
+    }
+
+    pub fn stream(&self, bytes: usize) -> Stream {
         let (near, far) = duplex(bytes);
         let peer = Peer {
             address: "bed 7".into(),
             identity: Some("pump-7".into()),
         };
         self.0.send((Box::new(far), peer)).unwrap();
-        Raw::over(Box::new(near))
+        Box::new(near)
     }
 }
 
