@@ -193,7 +193,7 @@ impl Fold {
             Kind::Update => self.update(at, m, bed),
             // B25, B32
             Kind::PendingTransfer => {
-                self.open(at, m, PendingKind::Transfer, event.reserved.clone())
+                self.open(at, m, PendingKind::Transfer, event.reserved.clone());
             }
             // B26, B32
             Kind::PendingDischarge => self.open(at, m, PendingKind::Discharge, None),

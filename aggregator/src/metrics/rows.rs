@@ -59,8 +59,10 @@ const DEPARTMENT_GAUGES: [(&str, &str, DepartmentValue); 9] = [
     ),
 ];
 
+type Count<Row, N> = fn(&Row) -> N;
+
 /// The states of beds, each bed in one of them.
-const BED_STATES: [(&str, fn(&DepartmentRow) -> u32); 8] = [
+const BED_STATES: [(&str, Count<DepartmentRow, u32>); 8] = [
     ("occupied", |r| r.occupied),
     ("available", |r| r.available),
     ("reserved", |r| r.reserved),
@@ -72,7 +74,7 @@ const BED_STATES: [(&str, fn(&DepartmentRow) -> u32); 8] = [
 ];
 
 /// What became of the events of a stage.
-const FATES: [(&str, fn(&StageRow) -> u64); 7] = [
+const FATES: [(&str, Count<StageRow, u64>); 7] = [
     ("received", |r| r.received),
     ("applied", |r| r.applied),
     ("late", |r| r.late),
