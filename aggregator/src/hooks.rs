@@ -4,8 +4,8 @@
 //! armed is decided before the start, so a run either has them or has none.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+
+use wardline_service::{SharedClock, SystemClock};
 
 use crate::error::AggregatorError;
 
@@ -33,17 +33,24 @@ impl FaultPoint {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Hooks {
-    fixed_clock: Option<Arc<AtomicI64>>,
+    clock: SharedClock,
     fault: Option<FaultPoint>,
 }
 
+impl Default for Hooks {
+    fn default() -> Self {
+        Self {
+            clock: SystemClock::shared(),
+            fault: None,
+        }
+    }
+}
+
 impl Hooks {
-    /// A clock that only moves when its holder moves it.
-    pub fn with_clock(mut self, clock: Arc<AtomicI64>) -> Self {
-        self.fixed_clock = Some(clock);
-        self
+    pub fn with_clock(self, clock: SharedClock) -> Self {
+        Self { clock, ..self }
     }
 
     pub fn with_fault(mut self, point: FaultPoint) -> Self {
@@ -53,10 +60,7 @@ impl Hooks {
 
     /// Milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
-        match &self.fixed_clock {
-            Some(clock) => clock.load(Ordering::SeqCst),
-            None => jiff::Timestamp::now().as_millisecond(),
-        }
+        self.clock.wall_ms()
     }
 
     pub(crate) fn reach(&self, point: FaultPoint) -> Result<(), AggregatorError> {

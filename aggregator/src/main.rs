@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wardline_aggregator::{Config, Source};
-use wardline_log::Target;
+use wardline_log::{SharedLog, Target};
 use wardline_service::program::{self, PartCommand};
-use wardline_service::{CommonArgs, Problem, Running, Settings};
+use wardline_service::{CommonArgs, Problem, Running, Settings, Supervisor};
 
 /// Replicates the sites' topics and keeps live views of beds and devices
 #[derive(Parser)]
@@ -18,9 +18,11 @@ struct Cli {
     command: PartCommand,
 }
 
+const LIMITS: &program::Limits = &[("wardline-service", wardline_service::limits::LIMITS)];
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    program::part(&cli.common, cli.command, configure, start)
+    program::part(&cli.common, cli.command, LIMITS, configure, start)
 }
 
 fn configure(settings: &Settings) -> Result<(Config, Targets), Vec<Problem>> {
@@ -78,22 +80,29 @@ fn targets(settings: &Settings) -> Result<Targets, Vec<Problem>> {
 }
 
 async fn start((config, targets): (Config, Targets)) -> anyhow::Result<Running> {
+    let mut parts = Supervisor::new();
+    let started = assemble(config, targets, &mut parts).await;
+    parts.up(started).await
+}
+
+async fn assemble(config: Config, targets: Targets, parts: &mut Supervisor) -> anyhow::Result<()> {
     let centre = wardline_log::open(&targets.centre).await?;
+    parts.closing("the centre's log", closed(centre.clone()));
     let mut sources = Vec::new();
     for (site, target) in targets.sites {
         let log = wardline_log::open(&target).await?;
+        parts.closing("a site's log", closed(log.clone()));
         sources.push(Source {
             site,
             log,
             local: false,
         });
     }
-    let logs: Vec<_> = sources.iter().map(|source| source.log.clone()).collect();
-    let running = wardline_aggregator::start(config, centre.clone(), sources).await?;
-    Ok(running.then(async move {
-        for log in logs {
-            log.close().await?;
-        }
-        Ok(centre.close().await?)
-    }))
+    let aggregator = wardline_aggregator::start(config, centre, sources).await?;
+    parts.part("the aggregator", aggregator);
+    Ok(())
+}
+
+async fn closed(log: SharedLog) -> anyhow::Result<()> {
+    Ok(log.close().await?)
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinHandle, JoinSet};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, STATUS};
 use wardline_service::exit::StoreProblem;
-use wardline_service::{Running, Stop, StopHandle, stop_pair};
+use wardline_service::{Running, StageId, Stop, Supervisor};
 
 use crate::api::{Api, serve};
 use crate::engine::fold::Fold;
@@ -23,7 +22,7 @@ use crate::error::AggregatorError;
 use crate::health::SiteInfo;
 use crate::ledger::Ledger;
 use crate::limits::DELIVERIES_QUEUED_MAX;
-use crate::store::Store;
+use crate::store::{OutboxKey, Store};
 use crate::views::publish::Publisher;
 use crate::{Config, Source, inputs, replicate, views};
 
@@ -36,7 +35,22 @@ pub async fn start(
     centre: SharedLog,
     sources: Vec<Source>,
 ) -> anyhow::Result<Running> {
+    let mut stages = Supervisor::new();
+    // As a kill would: nothing more is written.
+    stages.crash_if(|error| matches!(error.downcast_ref(), Some(AggregatorError::Fault(_))));
+    let started = assemble(config, centre, sources, &mut stages).await;
+    stages.up(started).await
+}
+
+async fn assemble(
+    config: Config,
+    centre: SharedLog,
+    sources: Vec<Source>,
+    stages: &mut Supervisor,
+) -> anyhow::Result<()> {
     let store = open_store(&config).await?;
+    // Whatever still holds it: the file is free for the next start.
+    stages.closing("the state file", close(Arc::clone(&store)));
     create_topics(&centre, &sources)
         .await
         .context("creating the centre's topics")?;
@@ -54,8 +68,22 @@ pub async fn start(
             why: error.to_string(),
         })?;
     let address = listener.local_addr()?;
-    let (inner_stop, stop) = stop_pair();
-    let kept = Arc::clone(&store);
+    stages.address("api", address);
+    let (done, published) = mpsc::channel(DELIVERIES_QUEUED_MAX);
+    let committed = Arc::new(Notify::new());
+    // Its own stage, below the others: it publishes what the last commit holds.
+    stages.task("publishing", |stop| {
+        let publisher = Publisher {
+            shared: Arc::clone(&shared),
+            store: Arc::clone(&store),
+            centre: centre.clone(),
+            committed: Arc::clone(&committed),
+            done,
+            stop,
+        };
+        marked(publisher.run())
+    });
+    let (stage, stop) = stages.stage("the views");
     let parts = Parts {
         config,
         centre,
@@ -63,22 +91,24 @@ pub async fn start(
         store,
         shared,
         stop,
+        stage,
     };
-    let mut tasks = JoinSet::new();
-    let publisher = parts.spawn_fold(&mut tasks, fold).await?;
-    parts.spawn_replication(&mut tasks);
-    tasks.spawn(parts.clone().readiness());
+    parts.spawn_fold(stages, fold, committed, published).await?;
+    parts.spawn_replication(stages);
+    stages.spawn_once(stage, "readiness", marked(parts.clone().readiness()));
     let api = parts.api(address.to_string());
-    tasks.spawn(serve(listener, Arc::new(api)));
-    let (outer, outer_stop) = stop_pair();
-    let task = tokio::spawn(async move {
-        let ended = supervise(tasks, publisher, inner_stop, outer_stop).await;
-        // Whatever still holds it: the file is free for the next start.
-        tokio::task::spawn_blocking(move || kept.close()).await?;
-        ended
-    });
-    let addresses = BTreeMap::from([("api".to_owned(), address)]);
-    Ok(Running::new(addresses, outer, task))
+    stages.spawn(stage, "the API", marked(serve(listener, Arc::new(api))));
+    Ok(())
+}
+
+/// Errors of a task carry the mark that the exit code asks for.
+async fn marked(task: impl Future<Output = Ended>) -> anyhow::Result<()> {
+    task.await.map_err(told)
+}
+
+async fn close(store: Arc<Store>) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(move || store.close()).await?;
+    Ok(())
 }
 
 /// Errors of the store carry the mark that the exit code asks for.
@@ -147,12 +177,7 @@ struct Parts {
     store: Arc<Store>,
     shared: Arc<Shared>,
     stop: Stop,
-}
-
-/// The publisher ends after everything else, so it is stopped by itself.
-struct PublisherTask {
-    task: JoinHandle<Ended>,
-    stop: StopHandle,
+    stage: StageId,
 }
 
 impl Parts {
@@ -170,12 +195,14 @@ impl Parts {
         inputs(&self.centre, &self.sources)
     }
 
-    /// Readers, statuses, fold and publisher.
+    /// Readers, statuses and fold.
     async fn spawn_fold(
         &self,
-        tasks: &mut JoinSet<Ended>,
+        stages: &mut Supervisor,
         fold: Fold,
-    ) -> anyhow::Result<PublisherTask> {
+        committed: Arc<Notify>,
+        published: mpsc::Receiver<BTreeMap<OutboxKey, u64>>,
+    ) -> anyhow::Result<()> {
         let store = Arc::clone(&self.store);
         let marks = tokio::task::spawn_blocking(move || store.positions())
             .await?
@@ -197,39 +224,29 @@ impl Parts {
             stop: self.stop.clone(),
         };
         for input in self.inputs() {
-            tasks.spawn(input::run(facts.clone(), input.clone()));
-            tasks.spawn(input::run(status.clone(), input));
+            let reading = marked(input::run(facts.clone(), input.clone()));
+            stages.spawn_once(self.stage, "reading events", reading);
+            let reading = marked(input::run(status.clone(), input));
+            stages.spawn_once(self.stage, "reading statuses", reading);
         }
         let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-        tasks.spawn(async move {
+        stages.spawn_once(self.stage, "the status board", async move {
             status::run(shared, statuses, stop).await;
             Ok(())
         });
-        let committed = Arc::new(Notify::new());
-        let (done, published) = mpsc::channel(DELIVERIES_QUEUED_MAX);
         let engine = Engine {
             fold,
             deliveries,
             published,
-            committed: Arc::clone(&committed),
+            committed,
             hooks: self.config.hooks.clone(),
             stop: self.stop.clone(),
         };
-        tasks.spawn(engine.run());
-        let (stop, publisher_stop) = stop_pair();
-        let publisher = Publisher {
-            shared: Arc::clone(&self.shared),
-            store: Arc::clone(&self.store),
-            centre: self.centre.clone(),
-            committed,
-            done,
-            stop: publisher_stop,
-        };
-        let task = tokio::spawn(publisher.run());
-        Ok(PublisherTask { task, stop })
+        stages.spawn(self.stage, "the fold", marked(engine.run()));
+        Ok(())
     }
 
-    fn spawn_replication(&self, tasks: &mut JoinSet<Ended>) {
+    fn spawn_replication(&self, stages: &mut Supervisor) {
         for source in self.sources.iter().filter(|source| !source.local) {
             self.shared.progress.expect(&source.site);
             let context = replicate::Context {
@@ -239,11 +256,8 @@ impl Parts {
                 hooks: self.config.hooks.clone(),
                 stop: self.stop.clone(),
             };
-            tasks.spawn(replicate::run(
-                context,
-                source.site.clone(),
-                source.log.clone(),
-            ));
+            let copying = replicate::run(context, source.site.clone(), source.log.clone());
+            stages.spawn_once(self.stage, "replication", marked(copying));
         }
     }
 
@@ -307,54 +321,5 @@ impl Parts {
             warnings,
             stop: self.stop.clone(),
         }
-    }
-}
-
-/// Waits for the stop or for the first task that fails, then ends all others.
-async fn supervise(
-    mut tasks: JoinSet<Ended>,
-    publisher: PublisherTask,
-    inner: StopHandle,
-    outer: Stop,
-) -> anyhow::Result<()> {
-    let PublisherTask { mut task, stop } = publisher;
-    let mut published = None;
-    let mut first = Ok(());
-    loop {
-        let ended: Ended = tokio::select! {
-            () = outer.stopped() => break,
-            ended = &mut task, if published.is_none() => {
-                published = Some(());
-                flat(ended)
-            }
-            Some(ended) = tasks.join_next() => flat(ended),
-            else => break,
-        };
-        if ended.is_err() {
-            first = ended;
-            break;
-        }
-    }
-    if matches!(first, Err(AggregatorError::Fault(_))) {
-        // As a kill would: nothing more is written.
-        tasks.abort_all();
-        task.abort();
-    }
-    inner.stop();
-    while let Some(ended) = tasks.join_next().await {
-        first = first.and(flat(ended));
-    }
-    stop.stop();
-    if published.is_none() {
-        first = first.and(flat(task.await));
-    }
-    first.map_err(told)
-}
-
-fn flat(ended: Result<Ended, tokio::task::JoinError>) -> Ended {
-    match ended {
-        Ok(result) => result,
-        Err(error) if error.is_cancelled() => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }

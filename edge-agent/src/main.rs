@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use wardline_agent::Config;
+use wardline_agent::{Config, limits, start, status};
 use wardline_service::program::{self, PartCommand};
-use wardline_service::{CommonArgs, Exit, logging};
+use wardline_service::{CommonArgs, logging};
 
 /// Takes in device and HL7 events, keeps them on disk, forwards them over MQTT
 #[derive(Parser)]
@@ -29,32 +29,24 @@ enum Command {
     },
 }
 
+const LIMITS: &program::Limits = &[
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+    ("wardline-agent", limits::LIMITS),
+];
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Part(command) => program::part(
-            &cli.common,
-            command,
-            Config::from_settings,
-            wardline_agent::start,
-        ),
-        Command::Status { json } => status(&cli.common, json),
-    }
-}
-
-fn status(args: &CommonArgs, json: bool) -> ExitCode {
-    logging::start(args, "warn");
-    let settings = match program::settings(args, &[], "program") {
-        Ok(settings) => settings,
-        Err(exit) => return exit,
-    };
-    program::block_on(async {
-        match wardline_agent::status::report(settings.data_dir(), json).await {
-            Ok(text) => {
-                println!("{text}");
-                Exit::Done
-            }
-            Err(error) => program::failed(&error),
+        Command::Part(command) => {
+            program::part(&cli.common, command, LIMITS, Config::from_settings, start)
         }
-    })
+        Command::Status { json } => {
+            logging::start(&cli.common, "warn");
+            match program::settings(&cli.common, &[], "program") {
+                Ok(settings) => program::block_on(status::print(settings.data_dir(), json)),
+                Err(exit) => exit,
+            }
+        }
+    }
 }

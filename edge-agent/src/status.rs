@@ -3,8 +3,8 @@
 //! One line of JSON per question, no request needed. Numbers only: nothing that a device said.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,24 +13,46 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wardline_model::AgentName;
 use wardline_model::status::AgentStatus;
-use wardline_mqtt::Listener;
-use wardline_service::Stop;
+use wardline_mqtt::Meter;
+use wardline_service::{Exit, Stop};
 
 use crate::Error;
-use crate::clock::{Clock, UNKNOWN_UNCERTAINTY_MS};
-use crate::limits::{STATUS_BYTES_MAX, STATUS_CLIENTS_MAX, STATUS_WRITE_TIMEOUT_MS};
+use crate::clock::{Stamper, UNKNOWN_UNCERTAINTY_MS};
+use crate::limits::{
+    STATUS_ACCEPT_PAUSE_MS, STATUS_BYTES_MAX, STATUS_CLIENTS_MAX, STATUS_WRITE_TIMEOUT_MS,
+};
 use crate::store::Store;
+
+/// How many senders are connected.
+#[derive(Default)]
+pub struct Connections {
+    mqtt: Option<Meter>,
+    /// Counted by the HL7 listener.
+    pub mllp: Arc<AtomicU64>,
+}
+
+impl Connections {
+    pub fn of(mqtt: Meter) -> Self {
+        Self {
+            mqtt: Some(mqtt),
+            mllp: Arc::default(),
+        }
+    }
+
+    fn mqtt(&self) -> u64 {
+        let stats = self.mqtt.as_ref().map(Meter::stats);
+        stats.map_or(0, |stats| stats.connections as u64)
+    }
+}
 
 /// Where the numbers come from.
 pub struct StatusSource {
     pub agent: AgentName,
     pub store: Store,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Stamper,
     pub quota_bytes: u64,
     pub insecure: bool,
-    /// The device listener, while it runs.
-    pub mqtt: Mutex<Option<Listener>>,
-    pub mllp_connections: Arc<AtomicU64>,
+    pub connections: Connections,
     online: AtomicBool,
 }
 
@@ -38,9 +60,10 @@ impl StatusSource {
     pub fn new(
         agent: AgentName,
         store: Store,
-        clock: Arc<dyn Clock>,
+        clock: Stamper,
         quota_bytes: u64,
         insecure: bool,
+        connections: Connections,
     ) -> Self {
         Self {
             agent,
@@ -48,8 +71,7 @@ impl StatusSource {
             clock,
             quota_bytes,
             insecure,
-            mqtt: Mutex::new(None),
-            mllp_connections: Arc::new(AtomicU64::new(0)),
+            connections,
             online: AtomicBool::new(false),
         }
     }
@@ -66,7 +88,6 @@ impl StatusSource {
     pub fn now(&self, online: bool) -> AgentStatus {
         let held = self.store.held();
         let stamp = self.clock.stamp();
-        let mqtt = self.mqtt.lock().unwrap_or_else(PoisonError::into_inner);
         let known = Some(stamp.uncertainty_ms).filter(|ms| *ms != UNKNOWN_UNCERTAINTY_MS);
         AgentStatus {
             v: 1,
@@ -83,8 +104,8 @@ impl StatusSource {
             refused: held.refused,
             last_event_ms: held.last_event_ms,
             clock_uncertainty_ms: known,
-            mqtt_connections: mqtt.as_ref().map_or(0, |l| l.stats().connections as u64),
-            mllp_connections: self.mllp_connections.load(Ordering::Relaxed),
+            mqtt_connections: self.connections.mqtt(),
+            mllp_connections: self.connections.mllp.load(Ordering::Relaxed),
             insecure: self.insecure,
         }
     }
@@ -121,7 +142,7 @@ pub async fn serve(listener: UnixListener, path: PathBuf, source: Arc<StatusSour
         };
         let (Ok((stream, _)), Ok(place)) = (accepted, Arc::clone(&places).try_acquire_owned())
         else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(STATUS_ACCEPT_PAUSE_MS)).await;
             continue;
         };
         let source = Arc::clone(&source);
@@ -161,6 +182,15 @@ pub async fn ask(path: &Path) -> Result<AgentStatus, Error> {
         .map_err(|_| failed("no answer".to_owned()))?
         .map_err(|e| failed(e.to_string()))?;
     serde_json::from_slice(&line).map_err(|e| failed(e.to_string()))
+}
+
+/// `wardline-agent status`.
+///
+/// # Errors
+/// No agent answers.
+pub async fn print(data: &Path, json: bool) -> anyhow::Result<Exit> {
+    println!("{}", report(data, json).await?);
+    Ok(Exit::Done)
 }
 
 /// The running agent's status for people, or as one JSON object.

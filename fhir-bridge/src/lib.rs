@@ -18,12 +18,10 @@ pub use error::BridgeError;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use wardline_log::SharedLog;
-use wardline_service::{Running, Stop, StopHandle, stop_pair};
+use wardline_service::{Running, Supervisor};
 
-use crate::ingest::Ingesting;
 use crate::map::{SiteContext, SiteKey};
 use crate::status::{Board, StatusTask, TransformShown, TransformView};
 use crate::transform::{Counters, Transform};
@@ -37,40 +35,44 @@ pub const ADDRESS: &str = "bridge_mqtt";
 /// # Errors
 /// What keeps one of them from starting; nothing is left running then.
 pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
+    let mut parts = Supervisor::new();
+    let started = assemble(config, log, &mut parts).await;
+    parts.up(started).await
+}
+
+/// Ingest ends first, then the transform, and the status last, so that it says how everything ended.
+async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> anyhow::Result<()> {
     let key = site_key(&config).await?;
     let board = Arc::new(Board::default());
-    let ingesting = ingest::start(&config.ingest, Arc::clone(&log), Arc::clone(&board)).await?;
-    if config.insecure && ingesting.address.is_some_and(|at| !at.ip().is_loopback()) {
-        warn!("agents connect without TLS from other machines: bridge.insecure is set");
-    }
-    let addresses = ingesting.address.map(|at| (ADDRESS.to_owned(), at));
-    info!(site = %config.ingest.site, listen = ?ingesting.address, "the bridge is up");
-    let (stop, stopped) = stop_pair();
-    let (inner, inner_stopped) = stop_pair();
+    let state = ingest::prepare(&config.ingest, &log).await?;
     let counters = Arc::new(Counters::default());
     let status = StatusTask {
         site: config.ingest.site.clone(),
         insecure: config.insecure,
         log: Arc::clone(&log),
-        board,
+        board: Arc::clone(&board),
         transform: view(Arc::clone(&counters)),
     };
-    let context = SiteContext::new(config.ingest.site, config.zone, &key, config.mappings);
+    parts.task("the status", |stop| async move {
+        status.run(stop).await;
+        Ok(())
+    });
+    let site = config.ingest.site.clone();
+    let context = SiteContext::new(site, config.zone, &key, config.mappings);
     let transform = Transform {
         ctx: Arc::new(context),
         one_commit: log.atomic_append(),
-        log,
+        log: Arc::clone(&log),
         counters,
     };
-    let transform = transform::run(transform, inner_stopped.clone());
-    let parts = Parts {
-        ingesting,
-        transform: Some(tokio::spawn(transform)),
-        status: tokio::spawn(status.run(inner_stopped)),
-        inner,
-    };
-    let task = tokio::spawn(parts.run(stopped));
-    Ok(Running::new(addresses.into_iter().collect(), stop, task))
+    parts.task("the transform", |stop| transform::run(transform, stop));
+    ingest::serve(&config.ingest, log, state, board, parts).await?;
+    let listen = parts.addresses().get(ADDRESS);
+    if config.insecure && listen.is_some_and(|at| !at.ip().is_loopback()) {
+        warn!("agents connect without TLS from other machines: bridge.insecure is set");
+    }
+    info!(site = %config.ingest.site, ?listen, "the bridge is up");
+    Ok(())
 }
 
 async fn site_key(config: &Config) -> anyhow::Result<SiteKey> {
@@ -92,47 +94,4 @@ fn view(counters: Arc<Counters>) -> TransformView {
             lost_records: now.lost_records,
         }
     })
-}
-
-struct Parts {
-    ingesting: Ingesting,
-    /// `None` once it has ended.
-    transform: Option<JoinHandle<anyhow::Result<()>>>,
-    status: JoinHandle<()>,
-    inner: StopHandle,
-}
-
-impl Parts {
-    /// Ends with `stop`, or with the first part that fails; all others are ended in order then.
-    async fn run(mut self, stop: Stop) -> anyhow::Result<()> {
-        let failed = tokio::select! {
-            () = stop.stopped() => Ok(()),
-            error = self.ingesting.failed() => Err(error.into()),
-            error = ended(&mut self.transform) => Err(error),
-        };
-        let ingest = self.ingesting.stop().await;
-        self.inner.stop();
-        let transform = match self.transform {
-            Some(task) => task.await.context("the transform ended unexpectedly")?,
-            None => Ok(()),
-        };
-        self.status
-            .await
-            .context("the status task ended unexpectedly")?;
-        failed.and(ingest.map_err(Into::into)).and(transform)
-    }
-}
-
-/// Resolves only if the transform ends by itself.
-async fn ended(task: &mut Option<JoinHandle<anyhow::Result<()>>>) -> anyhow::Error {
-    let Some(running) = task else {
-        return anyhow::anyhow!("the transform has ended");
-    };
-    let ended = running.await;
-    *task = None;
-    match ended {
-        Ok(Ok(())) => anyhow::anyhow!("the transform ended without being asked to"),
-        Ok(Err(error)) => error.context("the transform cannot go on"),
-        Err(error) => anyhow::Error::new(error).context("the transform ended unexpectedly"),
-    }
 }

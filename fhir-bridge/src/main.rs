@@ -6,7 +6,7 @@ use clap::Parser;
 use wardline_bridge::Config;
 use wardline_log::Target;
 use wardline_service::program::{self, PartCommand};
-use wardline_service::{CommonArgs, Problem, Running, Settings};
+use wardline_service::{CommonArgs, Problem, Running, Settings, Supervisor};
 
 /// Writes agents' frames to the site's log, and what they mean as FHIR
 #[derive(Parser)]
@@ -18,9 +18,14 @@ struct Cli {
     command: PartCommand,
 }
 
+const LIMITS: &program::Limits = &[
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+];
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    program::part(&cli.common, cli.command, configure, start)
+    program::part(&cli.common, cli.command, LIMITS, configure, start)
 }
 
 fn configure(settings: &Settings) -> Result<(Config, Target), Vec<Problem>> {
@@ -45,7 +50,15 @@ fn target(settings: &Settings) -> Result<Target, Problem> {
 }
 
 async fn start((config, target): (Config, Target)) -> anyhow::Result<Running> {
-    let log = wardline_log::open(&target).await?;
-    let running = wardline_bridge::start(config, log.clone()).await?;
-    Ok(running.then(async move { Ok(log.close().await?) }))
+    let mut parts = Supervisor::new();
+    let started = assemble(config, &target, &mut parts).await;
+    parts.up(started).await
+}
+
+async fn assemble(config: Config, target: &Target, parts: &mut Supervisor) -> anyhow::Result<()> {
+    let log = wardline_log::open(target).await?;
+    let closed = log.clone();
+    parts.closing("the log", async move { Ok(closed.close().await?) });
+    parts.part("the bridge", wardline_bridge::start(config, log).await?);
+    Ok(())
 }

@@ -17,11 +17,10 @@ use wardline_model::limits::{CONTROL_BYTES_MAX, RECEIPT_RANGES_MAX};
 use wardline_model::status::{AgentCoverage, AgentStatus, BridgeStatus, StageCounts};
 use wardline_model::topic::STATUS;
 use wardline_model::{AgentName, Incarnation, SiteName};
-use wardline_service::Stop;
+use wardline_service::{SharedClock, Stop, SystemClock};
 
 use crate::ingest::coverage::{Coverage, Life};
 use crate::ingest::state::IngestState;
-use crate::ingest::wall_ms;
 use crate::limits::{
     AGENTS_MAX, PROBLEM_SHOWN_MS, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS,
     STATUS_INTERVAL_MS, STATUS_TICK_MS, STOP_WAIT_MS,
@@ -51,8 +50,9 @@ pub struct TransformShown {
     pub lost_records: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Board {
+    clock: SharedClock,
     ingest: Mutex<IngestView>,
     agents: Mutex<BTreeMap<AgentName, Said>>,
     problems: Mutex<BTreeMap<String, Problem>>,
@@ -108,7 +108,27 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Default for Board {
+    fn default() -> Self {
+        Self::new(SystemClock::shared())
+    }
+}
+
 impl Board {
+    pub fn new(clock: SharedClock) -> Self {
+        Self {
+            clock,
+            ingest: Mutex::default(),
+            agents: Mutex::default(),
+            problems: Mutex::default(),
+        }
+    }
+
+    /// Wall time, as the bridge stamps its records.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
     /// Notes something that people have to see. True when it is new.
     pub fn problem(&self, text: String) -> bool {
         let mut problems = locked(&self.problems);
@@ -164,7 +184,7 @@ impl Board {
         status.online &= heard != Heard::Will;
         if !status.online && heard != Heard::Kept {
             // A will was written at the connect; it speaks now.
-            status.at_ms = wall_ms();
+            status.at_ms = self.now_ms();
         }
         let mut agents = locked(&self.agents);
         if let Some(said) = agents.get_mut(agent) {
@@ -297,7 +317,7 @@ impl StatusTask {
     }
 
     async fn write(&self, last: &mut Option<(Shown, Instant)>, now: bool) {
-        let now_ms = wall_ms();
+        let now_ms = self.board.now_ms();
         let mut records = self.board.agents_due(now_ms);
         let shown = self.shown(now_ms);
         let own = now || due(last.as_ref(), &shown);

@@ -22,6 +22,8 @@ pub use error::TuiError;
 pub use once::once;
 pub use render::Format;
 
+use wardline_service::{Exit, stop_pair};
+
 use crate::app::App;
 use crate::model::Model;
 use crate::theme::Theme;
@@ -35,8 +37,27 @@ pub struct Options {
     pub color: bool,
 }
 
-/// Shows the dashboard in this terminal until the person quits or `stop` says so; blocks.
-pub fn run(options: Options, stop: impl Fn() -> bool) -> anyhow::Result<()> {
+/// Shows the dashboard in this terminal until the person quits or `end` comes; the terminal is given back in either case.
+///
+/// # Errors
+/// That of `end`, or what keeps the terminal from being used.
+pub async fn show(
+    options: Options,
+    end: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let (handle, stop) = stop_pair();
+    let mut picture = tokio::task::spawn_blocking(move || run(options, || stop.is_stopped()));
+    let ended = tokio::select! {
+        done = &mut picture => return done?.map(|()| Exit::Done),
+        ended = end => ended,
+    };
+    // The terminal is restored before anything else is said.
+    handle.stop();
+    picture.await??;
+    ended
+}
+
+fn run(options: Options, stop: impl Fn() -> bool) -> anyhow::Result<()> {
     let base = client::base_url(&options.api)?;
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).ok());
     let theme = Theme {

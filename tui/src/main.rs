@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
-use wardline_service::{CommonArgs, Exit, logging, program, run_dir, stop_pair};
+use clap::{Parser, Subcommand};
+use wardline_service::{CommonArgs, Exit, logging, program, run_dir};
 use wardline_tui::{Format, Options};
 
 #[derive(Parser)]
@@ -27,28 +27,37 @@ struct Cli {
     /// Only this department
     #[arg(long, value_name = "NAME")]
     department: Option<String>,
+    #[command(subcommand)]
+    command: Option<Command>,
 }
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print every limit with its unit and what happens at it
+    Limits,
+}
+
+const LIMITS: &program::Limits = &[
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-tui", wardline_tui::limits::LIMITS),
+];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Limits) = cli.command {
+        return program::print_limits(LIMITS);
+    }
     let settings = match program::settings(&cli.common, &[], "wardline-tui") {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
-    let local = || {
-        run_dir::read(settings.data_dir())?
-            .get("api")
-            .map(|address| format!("http://{address}"))
-    };
-    let api = cli
-        .api
-        .clone()
-        .or_else(local)
-        .unwrap_or_else(|| "http://127.0.0.1:7070".to_owned());
+    let local = || run_dir::read(settings.data_dir())?.remove("api");
+    let address = || local().unwrap_or_else(|| "127.0.0.1:7070".to_owned());
+    let api = cli.api.unwrap_or_else(|| format!("http://{}", address()));
     let terminal = std::io::stdout().is_terminal();
     let options = Options {
         api,
-        department: cli.department.clone(),
+        department: cli.department,
         color: cli.common.color.enabled(terminal),
     };
     if cli.once {
@@ -63,24 +72,6 @@ fn main() -> ExitCode {
         return Exit::Usage.into();
     }
     // No log lines: they would be written into the picture.
-    program::block_on(async {
-        match show(options).await {
-            Ok(exit) => exit,
-            Err(error) => program::failed(&error),
-        }
-    })
-}
-
-/// Until the person quits or a signal comes; the terminal is given back in either case.
-async fn show(options: Options) -> anyhow::Result<Exit> {
-    let (handle, stop) = stop_pair();
-    let mut picture =
-        tokio::task::spawn_blocking(move || wardline_tui::run(options, || stop.is_stopped()));
-    let exit = tokio::select! {
-        done = &mut picture => return done?.map(|()| Exit::Done),
-        exit = program::stop_signal() => exit,
-    };
-    handle.stop();
-    picture.await??;
-    Ok(exit)
+    let signal = async { Ok(program::stop_signal().await) };
+    program::block_on(wardline_tui::show(options, signal))
 }

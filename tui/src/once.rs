@@ -1,8 +1,7 @@
 //! One look, printed. Waits a few seconds for an aggregator that is still starting, and no longer.
 
-use std::time::Duration;
-
 use serde_json::Value;
+use wardline_service::Backoff;
 
 use crate::client::{Asker, Since, base_url};
 use crate::error::TuiError;
@@ -50,13 +49,14 @@ pub fn once(options: &Options, format: Format) -> anyhow::Result<String> {
 
 /// Tries until it succeeds or the time is over; then the last reason counts.
 fn patiently<T>(since: Since, mut ask: impl FnMut() -> Result<T, TuiError>) -> Result<T, TuiError> {
+    let mut backoff = Backoff::of_ms(BACKOFF_MS_MIN, BACKOFF_MS_MIN);
     loop {
         match ask() {
             // Another version will still be another version in a second.
             Err(TuiError::NoAnswer { .. } | TuiError::Refused { .. })
                 if since.now() < ONCE_WAIT_MS =>
             {
-                std::thread::sleep(Duration::from_millis(BACKOFF_MS_MIN));
+                std::thread::sleep(backoff.draw());
             }
             done => return done,
         }

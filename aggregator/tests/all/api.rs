@@ -1,7 +1,6 @@
 //! The query API over real sockets: docs/specs/query-api.md, what is asked once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::support::flaky::Flaky;
 use crate::support::records::{adt, agent_status, bridge_status, sidelined, story};
@@ -14,6 +13,7 @@ use wardline_api::{
 };
 use wardline_model::status::{AgentCoverage, BridgeStatus, StageCounts};
 use wardline_model::topic::{RETRY, SIDELINE, STATUS};
+use wardline_service::ManualClock;
 
 /// The answer has the shape of the shared type, member for member.
 fn typed<T: serde::de::DeserializeOwned + serde::Serialize>(answer: &Value) -> T {
@@ -240,7 +240,7 @@ async fn p10_an_unplugged_agent_lowers_the_coverage_of_its_departments() {
     );
     assert_eq!(gw2.backlog, 3);
     // And one that simply says nothing any more is noticed by time alone.
-    w.clock.store(NOON + 2 * MINUTE, Ordering::SeqCst);
+    w.clock.set_wall_ms(NOON + 2 * MINUTE);
     w.aggregator
         .until("/api/v1/departments", |a| coverage(a) == 0.0)
         .await;
@@ -327,7 +327,7 @@ async fn p4_records_that_never_arrived_are_shown_once_it_is_sure() {
     };
     for step in 1..=3 {
         let at_ms = NOON + step * 20_000;
-        w.clock.store(at_ms, Ordering::SeqCst);
+        w.clock.set_wall_ms(at_ms);
         let status = BridgeStatus {
             at_ms,
             ..more.clone()
@@ -457,7 +457,7 @@ async fn q9_ready_only_when_caught_up_and_meanwhile_it_says_why() {
         log: flaky.clone(),
         ..site.local("st-mary")
     };
-    let clock = Arc::new(AtomicI64::new(NOON));
+    let clock = ManualClock::at(NOON);
     let aggregator =
         Aggregator::start(data.path(), &site.log, vec![source], &Setup::at(&clock)).await;
     aggregator

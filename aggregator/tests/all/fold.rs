@@ -1,13 +1,11 @@
 //! The fold as a whole: from records in a real log to rows, state and counts, through every kind of end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use crate::support::records::{adt, adt_of, broken, device_state, story, tombstone};
 use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest, row};
 use wardline_aggregator::hooks::FaultPoint;
 use wardline_aggregator::{digest_of_log, digest_of_store, recompute, summary_of_store};
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
+use wardline_service::ManualClock;
 
 const ALL_POINTS: [FaultPoint; 3] = [
     FaultPoint::BeforeCommit,
@@ -16,7 +14,7 @@ const ALL_POINTS: [FaultPoint; 3] = [
 ];
 
 fn noon() -> Setup {
-    Setup::at(&Arc::new(AtomicI64::new(NOON)))
+    Setup::at(&ManualClock::at(NOON))
 }
 
 async fn digest_of(site: &LogDir) -> String {
@@ -307,7 +305,7 @@ async fn p6_a_recomputation_from_the_log_gives_the_rows_that_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_history_beyond_the_horizon_is_let_go_and_the_rest_equals_a_recomputation() {
     let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
-    let clock = Arc::new(AtomicI64::new(NOON));
+    let clock = ManualClock::at(NOON);
     let mut setup = Setup::at(&clock);
     setup.history = Some("1d");
     site.say(&story()).await;
@@ -316,7 +314,7 @@ async fn p7_history_beyond_the_horizon_is_let_go_and_the_rest_equals_a_recomputa
         .stop()
         .await;
     let before = summary_of_store(data.path()).unwrap();
-    clock.store(NOON + 3 * 24 * 60 * MINUTE, Ordering::SeqCst);
+    clock.set_wall_ms(NOON + 3 * 24 * 60 * MINUTE);
     let aggregator = Aggregator::local(data.path(), &site, &setup).await;
     let stage = aggregator.stage("ledger", story().len() as u64).await;
     assert_eq!(stage["unaccounted"], 0, "{stage:#}");
@@ -336,7 +334,7 @@ async fn p7_history_beyond_the_horizon_is_let_go_and_the_rest_equals_a_recomputa
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_time_alone_changes_rows_and_they_are_published() {
     let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
-    let clock = Arc::new(AtomicI64::new(NOON));
+    let clock = ManualClock::at(NOON);
     site.say(&[device_state(
         1,
         "icu",
@@ -352,7 +350,7 @@ async fn p10_time_alone_changes_rows_and_they_are_published() {
         row(&devices, "devices", "device", "pump-1")["silent"],
         false
     );
-    clock.store(NOON + 20 * MINUTE, Ordering::SeqCst);
+    clock.set_wall_ms(NOON + 20 * MINUTE);
     let devices = aggregator.json("/api/v1/devices").await;
     assert_eq!(row(&devices, "devices", "device", "pump-1")["silent"], true);
     crate::support::eventually("the silent device is published", || async {

@@ -3,8 +3,6 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use crate::support::records::{Said, adt, bed_status};
 use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest};
@@ -12,11 +10,12 @@ use wardline_aggregator::{Source, digest_of_log, digest_of_store};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION, VIEW_BED};
+use wardline_service::ManualClock;
 
 const FOLDER: &str = "WARDLINE_TEST_KILL_FOLDER";
 
 fn noon() -> Setup {
-    Setup::at(&Arc::new(AtomicI64::new(NOON)))
+    Setup::at(&ManualClock::at(NOON))
 }
 
 fn source(log: &SharedLog) -> Vec<Source> {

@@ -1,8 +1,7 @@
 //! Replication between real embedded logs: docs/specs/replication.md, rule by rule.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::support::flaky::Flaky;
 use crate::support::records::{Said, adt, agent_status, bed_status, sidelined, story};
@@ -13,9 +12,10 @@ use wardline_aggregator::hooks::FaultPoint;
 use wardline_aggregator::{Source, digest_of_log, digest_of_store, recompute};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION, FHIR_TOPICS, SIDELINE, STATUS};
+use wardline_service::ManualClock;
 
 fn noon() -> Setup {
-    Setup::at(&Arc::new(AtomicI64::new(NOON)))
+    Setup::at(&ManualClock::at(NOON))
 }
 
 async fn start(data: &tempfile::TempDir, centre: &LogDir, sources: Vec<Source>) -> Aggregator {

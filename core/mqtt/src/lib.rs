@@ -36,6 +36,6 @@ pub use handler::{
     Client, ConnectRefusal, Handler, Protocol, Publish, Qos, Refusal, Session, Verdict,
 };
 pub use hub::Publisher;
-pub use listener::{Listener, ListenerConfig};
+pub use listener::{Listener, ListenerConfig, Meter};
 pub use stats::Stats;
 pub use stream::{Acceptor, ByteStream, Dialer, Peer, Stream, TcpAcceptor, TcpDialer};

@@ -1,5 +1,5 @@
 //! What every Wardline program needs around its work: settings that know where each value came from, logging,
-//! exit codes, the run folder, stop signals, trying again, the clock. No part's own logic lives here.
+//! exit codes, the run folder, starting and stopping, trying again, the clock. No part's own logic lives here.
 
 pub mod args;
 pub mod backoff;
@@ -15,7 +15,9 @@ pub mod run_dir;
 pub mod running;
 pub mod schema;
 pub mod settings;
+pub mod supervise;
 mod values;
+mod watchdog;
 
 pub use args::CommonArgs;
 pub use backoff::{Backoff, Stopped};
@@ -23,4 +25,6 @@ pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use exit::Exit;
 pub use running::{Running, Stop, StopHandle, stop_pair};
 pub use settings::{Problem, Settings, Source};
+pub use supervise::{StageId, Supervisor};
 pub use values::duration as parse_duration;
+pub use watchdog::Pulse;

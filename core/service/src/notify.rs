@@ -10,6 +10,11 @@ pub fn stopping() {
     send("STOPPING=1");
 }
 
+/// The work goes on; only `watchdog` says when that is true.
+pub(crate) fn watchdog() {
+    send("WATCHDOG=1");
+}
+
 fn send(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return;

@@ -1,12 +1,12 @@
-//! A running part: its listeners, a way to stop it, and the moment it ends by itself.
+//! A running part: its listeners, a way to stop it, and the moment it ends by itself. `Supervisor` makes them.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::watchdog::Pulse;
 
 /// Held by whoever may stop a part. Dropping it stops the part too, so a forgotten part ends.
 #[derive(Debug)]
@@ -39,51 +39,51 @@ impl Stop {
     }
 }
 
-type Last = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
-
 pub struct Running {
     pub addresses: BTreeMap<String, SocketAddr>,
+    pub(crate) pulses: Vec<Pulse>,
     stop: StopHandle,
-    task: JoinHandle<anyhow::Result<()>>,
-    last: Option<Last>,
+    /// `None` once it was seen to end.
+    task: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Running {
-    pub fn new(
+    pub(crate) fn new(
         addresses: BTreeMap<String, SocketAddr>,
+        pulses: Vec<Pulse>,
         stop: StopHandle,
         task: JoinHandle<anyhow::Result<()>>,
     ) -> Self {
         Self {
             addresses,
+            pulses,
             stop,
-            task,
-            last: None,
+            task: Some(task),
         }
     }
 
-    /// What is still to be done after an orderly end, e.g. closing what the part was lent.
-    #[must_use]
-    pub fn then(self, last: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> Self {
-        Self {
-            last: Some(Box::pin(last)),
-            ..self
-        }
+    /// The signs of life of all that runs.
+    pub(crate) fn pulses(&self) -> Vec<Pulse> {
+        self.pulses.clone()
     }
 
-    /// Orderly end: everything flushed, every task joined.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    /// Orderly end: everything flushed, every task joined. What had failed before has been said by `failed`.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.stop.stop();
-        self.task.await??;
-        match self.last {
-            Some(last) => last.await,
+        match self.task.take() {
+            Some(task) => task.await?,
             None => Ok(()),
         }
     }
 
-    /// Resolves only if the part ends by itself.
+    /// Resolves only if the part ends by itself; by then all of it is ended in order.
     pub async fn failed(&mut self) -> anyhow::Error {
-        match (&mut self.task).await {
+        let Some(task) = &mut self.task else {
+            return anyhow::anyhow!("has ended");
+        };
+        let ended = task.await;
+        self.task = None;
+        match ended {
             Ok(Ok(())) => anyhow::anyhow!("ended without being asked to"),
             Ok(Err(error)) => error,
             Err(error) => anyhow::Error::new(error).context("a task ended unexpectedly"),

@@ -19,7 +19,7 @@ pub mod client;
 mod devices;
 mod error;
 mod hl7;
-mod limits;
+pub mod limits;
 mod run;
 mod sim;
 mod wall;

@@ -18,10 +18,11 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use wardline_service::{Backoff, Clock, SystemClock};
 
 use crate::{
     Hospital, HospitalConfig, Message,
@@ -101,23 +102,9 @@ fn add(counter: &AtomicU64, n: usize) {
     counter.fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-/// A wait that doubles up to its limit, and is short again after a success.
-#[derive(Debug)]
-struct Backoff(u64);
-
-impl Backoff {
-    fn new() -> Backoff {
-        Backoff(BACKOFF_FIRST_MS)
-    }
-
-    fn reset(&mut self) {
-        self.0 = BACKOFF_FIRST_MS;
-    }
-
-    async fn wait(&mut self) {
-        tokio::time::sleep(Duration::from_millis(self.0)).await;
-        self.0 = (self.0 * 2).min(BACKOFF_MAX_MS);
-    }
+/// Between attempts to reach a listener.
+fn backoff() -> Backoff {
+    Backoff::of_ms(BACKOFF_FIRST_MS, BACKOFF_MAX_MS)
 }
 
 /// A simulated hospital that talks to these two listeners until `stop` is ready, and then some
@@ -167,6 +154,7 @@ struct Lines {
     /// Said but not handed over yet: kept here so that a stop in between loses nothing silently.
     pending: VecDeque<Message>,
     tasks: JoinSet<()>,
+    clock: SystemClock,
 }
 
 impl Lines {
@@ -184,13 +172,14 @@ impl Lines {
             served_by: BTreeMap::new(),
             pending: VecDeque::new(),
             tasks,
+            clock: SystemClock::new(),
         }
     }
 
     /// One round: what is due is handed over, then sleep until the next is. May be dropped at any await.
     async fn carry(&mut self, hospital: &mut Hospital) {
         if self.pending.is_empty() {
-            self.pending.extend(hospital.step(now_ms()));
+            self.pending.extend(hospital.step(self.clock.wall_ms()));
         }
         while let Some(message) = self.pending.front() {
             if matches!(message, Message::Hl7(_)) {
@@ -206,7 +195,7 @@ impl Lines {
             }
         }
         let wait = hospital.next_due_ms().map_or(IDLE_MAX_MS, |due| {
-            u64::try_from(due - now_ms()).unwrap_or(0)
+            u64::try_from(due - self.clock.wall_ms()).unwrap_or(0)
         });
         tokio::time::sleep(Duration::from_millis(wait.min(IDLE_MAX_MS))).await;
     }
@@ -260,11 +249,4 @@ impl Lines {
         }
         Report::of(self.hl7_tally.read(), self.mqtt_tally.read())
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Check,
     /// Print the effective configuration with where each value came from
     Config,
+    /// Print every limit with its unit and what happens at it
+    Limits,
     /// Records of the log as NDJSON, from the running program or a stopped data folder
     Log {
         #[command(subcommand)]

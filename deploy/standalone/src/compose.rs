@@ -1,13 +1,12 @@
 //! All parts in one process, over real MQTT on loopback and one embedded log.
 //!
 //! They start from the inside out, so that nothing listens before what stands behind it is there: log, bridge, agent,
-//! aggregator. They stop the other way round: devices first, the log last.
-
-use std::collections::BTreeMap;
+//! aggregator. They stop the other way round, also when one of them fails: the agent before the bridge that takes its
+//! events, the log last.
 
 use wardline_aggregator::Source;
 use wardline_log::{SharedLog, Target};
-use wardline_service::{Problem, Running, Settings, stop_pair};
+use wardline_service::{Problem, Running, Settings, Supervisor};
 
 pub(crate) struct Parts {
     log: Target,
@@ -15,7 +14,6 @@ pub(crate) struct Parts {
     agent: wardline_agent::Config,
     bridge: wardline_bridge::Config,
     aggregator: wardline_aggregator::Config,
-    uplink_set: bool,
 }
 
 impl Parts {
@@ -25,13 +23,12 @@ impl Parts {
         let aggregator = wardline_aggregator::Config::from_settings(settings);
         let own = Self::own(settings).map_err(|problem| vec![problem]);
         match (agent, bridge, aggregator, own) {
-            (Ok(agent), Ok(bridge), Ok(aggregator), Ok((log, site, uplink_set))) => Ok(Self {
+            (Ok(agent), Ok(bridge), Ok(aggregator), Ok((log, site))) => Ok(Self {
                 log,
                 site,
                 agent,
                 bridge,
                 aggregator,
-                uplink_set,
             }),
             (agent, bridge, aggregator, own) => {
                 let mut problems: Vec<Problem> =
@@ -47,7 +44,7 @@ impl Parts {
         }
     }
 
-    fn own(settings: &Settings) -> Result<(Target, String, bool), Problem> {
+    fn own(settings: &Settings) -> Result<(Target, String), Problem> {
         let text = settings.text("bridge.log")?;
         let log = Target::parse(&text, &settings.data_dir().join("log")).map_err(|error| {
             settings.problem(
@@ -57,63 +54,84 @@ impl Parts {
             )
         })?;
         let log = log.with_prefix(&settings.text("bridge.log_prefix")?);
-        Ok((
-            log,
-            settings.text("site.name")?,
-            settings.opt_text("agent.uplink.url")?.is_some(),
-        ))
+        Ok((log, settings.text("site.name")?))
     }
 }
 
-pub(crate) async fn start(parts: Parts) -> anyhow::Result<Running> {
-    let log = wardline_log::open(&parts.log).await?;
-    let bridge = wardline_bridge::start(parts.bridge, log.clone()).await?;
-    let mut agent_config = parts.agent;
-    if let (false, Some(address)) = (parts.uplink_set, bridge.addresses.get("bridge_mqtt")) {
-        agent_config.uplink = Some(format!("mqtt://{address}"));
+/// Opens the log and starts the parts on it.
+pub(crate) async fn start(configured: Parts) -> anyhow::Result<Running> {
+    let mut parts = Supervisor::new();
+    let started = assemble(configured, &mut parts).await;
+    parts.up(started).await
+}
+
+async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<()> {
+    let log = wardline_log::open(&configured.log).await?;
+    parts.closing("the log", closed(log.clone()));
+    let bridge = wardline_bridge::start(configured.bridge, log.clone()).await?;
+    parts.part("the bridge", bridge);
+    let mut agent = configured.agent;
+    if let (None, Some(address)) = (&agent.uplink, parts.addresses().get("bridge_mqtt")) {
+        agent.uplink = Some(format!("mqtt://{address}"));
     }
-    let agent = wardline_agent::start(agent_config).await?;
-    let mut addresses: BTreeMap<_, _> = bridge.addresses.clone();
-    addresses.extend(agent.addresses.clone());
-    let mut aggregator_config = parts.aggregator;
-    aggregator_config.addresses = addresses
+    parts.part("the agent", wardline_agent::start(agent).await?);
+    let mut aggregator = configured.aggregator;
+    aggregator.addresses = parts
+        .addresses()
         .iter()
         .map(|(name, address)| (name.clone(), address.to_string()))
         .collect();
     let source = Source {
-        site: parts.site,
+        site: configured.site,
         log: log.clone(),
         local: true,
     };
-    let aggregator =
-        wardline_aggregator::start(aggregator_config, log.clone(), vec![source]).await?;
-    addresses.extend(aggregator.addresses.clone());
-    Ok(running(addresses, agent, bridge, aggregator, log))
+    let aggregator = wardline_aggregator::start(aggregator, log, vec![source]).await?;
+    parts.part("the aggregator", aggregator);
+    Ok(())
 }
 
-fn running(
-    addresses: BTreeMap<String, std::net::SocketAddr>,
-    mut agent: Running,
-    mut bridge: Running,
-    mut aggregator: Running,
-    log: SharedLog,
-) -> Running {
-    let (handle, stop) = stop_pair();
-    let task = tokio::spawn(async move {
-        let failed = tokio::select! {
-            () = stop.stopped() => None,
-            error = agent.failed() => Some(error.context("the agent failed")),
-            error = bridge.failed() => Some(error.context("the bridge failed")),
-            error = aggregator.failed() => Some(error.context("the aggregator failed")),
+async fn closed(log: SharedLog) -> anyhow::Result<()> {
+    Ok(log.close().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use wardline_log::{Record, TopicSpec};
+
+    use super::*;
+
+    /// Before, a failed part left the others and the log as they were: what an append had been given was not flushed.
+    #[tokio::test]
+    async fn p3_a_part_that_fails_ends_the_others_and_closes_the_log_with_what_it_was_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target::parse("embedded", dir.path()).unwrap();
+        let log = wardline_log::open(&target).await.unwrap();
+        let topic = TopicSpec {
+            name: "t".to_owned(),
+            partitions: 1,
+            cleanup: wardline_log::Cleanup::Compact,
         };
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        agent.stop().await?;
-        bridge.stop().await?;
-        aggregator.stop().await?;
-        log.close().await?;
-        Ok(())
-    });
-    Running::new(addresses, handle, task)
+        log.create_topics(&[topic]).await.unwrap();
+        let mut parts = Supervisor::new();
+        parts.closing("the log", closed(log.clone()));
+        let writer = log.clone();
+        parts.task("the writer", |stop| async move {
+            stop.stopped().await;
+            let record = Record {
+                key: Some("key".into()),
+                value: Some("value".into()),
+                ..Record::default()
+            };
+            writer.append("t", vec![record]).await?;
+            Ok(())
+        });
+        parts.task("the agent", |_| async { anyhow::bail!("the disk is gone") });
+        let mut running = parts.up(Ok(())).await.unwrap();
+        let error = format!("{:#}", running.failed().await);
+        assert_eq!(error, "the agent failed: the disk is gone");
+        assert!(log.append("t", Vec::new()).await.is_err(), "it is closed");
+        let again = wardline_log::open(&target).await.unwrap();
+        assert_eq!(again.offsets("t").await.unwrap()[0].end, 1);
+    }
 }

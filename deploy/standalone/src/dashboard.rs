@@ -1,10 +1,12 @@
 //! The dashboard in this terminal, or a status line every 5 s where there is none.
 
 use std::io::{IsTerminal, Write};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use wardline_service::{CommonArgs, Exit, Running, Settings, Stop, program, run_dir, stop_pair};
+use wardline_service::program::{self, Service};
+use wardline_service::{CommonArgs, Exit, Settings};
 use wardline_tui::{Format, Options};
 
 use crate::compose::{self, Parts};
@@ -16,83 +18,68 @@ pub(crate) fn wanted() -> bool {
 }
 
 pub(crate) fn run(common: &CommonArgs, settings: &Settings, parts: Parts) -> ExitCode {
-    program::block_on(async {
-        match serve(common, settings, parts).await {
-            Ok(exit) => exit,
-            Err(error) => program::failed(&error),
-        }
-    })
-}
-
-async fn serve(common: &CommonArgs, settings: &Settings, parts: Parts) -> anyhow::Result<Exit> {
-    let mut running = compose::start(parts).await?;
-    program::announce(settings, &running)?;
-    let exit = show(common, &mut running, None).await?;
-    run_dir::withdraw(settings.data_dir(), &running.addresses);
-    running.stop().await?;
-    Ok(exit)
+    let start = compose::start(parts);
+    program::block_on(program::serve(
+        settings.data_dir(),
+        start,
+        async |service| show(common, service, None).await,
+    ))
 }
 
 /// Shows until the person quits, a signal comes, `limit` is over or a part fails.
 pub(crate) async fn show(
     common: &CommonArgs,
-    running: &mut Running,
+    service: &mut Service,
     limit: Option<Duration>,
 ) -> anyhow::Result<Exit> {
-    let options = options(common, running);
-    let over = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
-    let (handle, stop) = stop_pair();
-    let picture = picture(options, stop);
-    tokio::pin!(picture);
-    let end = tokio::select! {
-        done = &mut picture => return done.map(|()| Exit::Done),
-        exit = program::stop_signal() => Ok(exit),
-        () = over => Ok(Exit::Done),
-        error = running.failed() => Err(error),
-    };
-    // The terminal is restored before anything else is said.
-    handle.stop();
-    picture.await?;
-    end
+    let options = options(common, service);
+    let end = service.until(over(limit));
+    if wanted() {
+        wardline_tui::show(options, end).await
+    } else {
+        lines(&options, end).await
+    }
 }
 
-fn options(common: &CommonArgs, running: &Running) -> Options {
-    let api = running
-        .addresses
-        .get("api")
-        .map(|address| format!("http://{address}"))
-        .unwrap_or_default();
+/// Done after the limit, or never.
+pub(crate) async fn over(limit: Option<Duration>) -> anyhow::Result<Exit> {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+    Ok(Exit::Done)
+}
+
+fn options(common: &CommonArgs, service: &Service) -> Options {
+    let api = service.running.addresses.get("api");
     Options {
-        api,
+        api: api
+            .map(|address| format!("http://{address}"))
+            .unwrap_or_default(),
         department: None,
         color: common.color.enabled(wanted()),
     }
 }
 
-async fn picture(options: Options, stop: Stop) -> anyhow::Result<()> {
-    if wanted() {
-        return tokio::task::spawn_blocking(move || {
-            wardline_tui::run(options, || stop.is_stopped())
-        })
-        .await?;
-    }
-    while !stop.is_stopped() {
-        let line = table_line(&options).await;
-        writeln!(std::io::stdout(), "{line}")?;
+async fn lines(
+    options: &Options,
+    end: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let mut end = pin!(end);
+    let mut tick = tokio::time::interval(Duration::from_secs(STATUS_LINE_S));
+    loop {
+        let line = async {
+            tick.tick().await;
+            line(options).await
+        };
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(STATUS_LINE_S)) => {}
-            () = stop.stopped() => {}
+            ended = &mut end => return ended,
+            line = line => writeln!(std::io::stdout(), "{line}")?,
         }
     }
-    Ok(())
 }
 
-async fn table_line(options: &Options) -> String {
+async fn line(options: &Options) -> String {
     match once(options, Format::Plain).await {
         Ok(text) => text.lines().next().unwrap_or_default().to_owned(),
         Err(error) => format!("no answer from the API yet: {error}"),
@@ -100,13 +87,13 @@ async fn table_line(options: &Options) -> String {
 }
 
 /// Asks the API once, off the async threads.
-pub(crate) async fn once(options: &Options, format: Format) -> anyhow::Result<String> {
+async fn once(options: &Options, format: Format) -> anyhow::Result<String> {
     let options = options.clone();
     tokio::task::spawn_blocking(move || wardline_tui::once(&options, format)).await?
 }
 
-pub(crate) async fn print_table(common: &CommonArgs, running: &Running) -> anyhow::Result<()> {
-    let text = once(&options(common, running), Format::Table).await?;
+pub(crate) async fn print_table(common: &CommonArgs, service: &Service) -> anyhow::Result<()> {
+    let text = once(&options(common, service), Format::Table).await?;
     writeln!(std::io::stdout(), "{}", text.trim_end())?;
     Ok(())
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use wardline_demo::{Hospital, HospitalConfig};
-use wardline_service::{CommonArgs, Exit, Settings, program};
+use wardline_service::program::{self, Service};
+use wardline_service::{CommonArgs, Exit, Settings};
 
 use crate::cli::{Cli, Command, DemoOptions};
 use crate::compose::{self, Parts};
@@ -32,12 +33,7 @@ pub(crate) fn demanded(cli: &Cli) -> Vec<(&'static str, &'static str)> {
 }
 
 pub(crate) fn run(common: &CommonArgs, options: &DemoOptions) -> ExitCode {
-    program::block_on(async {
-        match serve(common, options).await {
-            Ok(exit) => exit,
-            Err(error) => program::failed(&error),
-        }
-    })
+    program::block_on(serve(common, options))
 }
 
 async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exit> {
@@ -52,43 +48,41 @@ async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exi
     let settings = settings(common, &folder, &hospital)?;
     let parts =
         Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    let mut running = compose::start(parts).await?;
-    program::announce(&settings, &running)?;
+    let start = compose::start(parts);
+    program::serve(settings.data_dir(), start, async |service| {
+        with_hospital(common, options, hospital, service).await
+    })
+    .await
+}
+
+async fn with_hospital(
+    common: &CommonArgs,
+    options: &DemoOptions,
+    hospital: HospitalConfig,
+    service: &mut Service,
+) -> anyhow::Result<Exit> {
     let address = |name: &str| {
-        running
-            .addresses
-            .get(name)
-            .copied()
-            .with_context(|| format!("{name} does not listen"))
+        let address = service.running.addresses.get(name).copied();
+        address.with_context(|| format!("{name} does not listen"))
     };
+    let (mllp, mqtt) = (address("agent_mllp")?, address("agent_mqtt")?);
     let (handle, stop) = wardline_service::stop_pair();
-    let simulated = tokio::spawn(wardline_demo::run(
-        hospital,
-        address("agent_mllp")?,
-        address("agent_mqtt")?,
-        async move {
-            stop.stopped().await;
-        },
-    ));
-    let limit = options
-        .how_long
-        .or_else(|| options.once.then(|| Duration::from_secs(ONCE_AFTER_S)));
+    let stopped = async move { stop.stopped().await };
+    let simulated = tokio::spawn(wardline_demo::run(hospital, mllp, mqtt, stopped));
     let exit = if options.once {
-        tokio::select! {
-            exit = program::stop_signal() => exit,
-            () = tokio::time::sleep(limit.unwrap_or_default()) => Exit::Done,
-            error = running.failed() => return Err(error),
+        let limit = options
+            .how_long
+            .unwrap_or(Duration::from_secs(ONCE_AFTER_S));
+        let exit = service.until(dashboard::over(Some(limit))).await?;
+        if exit == Exit::Done {
+            dashboard::print_table(common, service).await?;
         }
+        exit
     } else {
-        dashboard::show(common, &mut running, limit).await?
+        dashboard::show(common, service, options.how_long).await?
     };
-    if options.once && exit == Exit::Done {
-        dashboard::print_table(common, &running).await?;
-    }
     handle.stop();
     simulated.await?.context("the simulated hospital failed")?;
-    running.stop().await?;
-    drop(folder);
     Ok(exit)
 }
 

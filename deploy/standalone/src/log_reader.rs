@@ -19,10 +19,7 @@ pub(crate) fn run(settings: &Settings, command: &LogCommand) -> ExitCode {
         Some(api) => from_api(&api, command),
         None => {
             return program::block_on(async {
-                match from_folder(settings, command).await {
-                    Ok(()) => Exit::Done,
-                    Err(error) => program::failed(&error),
-                }
+                from_folder(settings, command).await.map(|()| Exit::Done)
             });
         }
     };

@@ -13,6 +13,15 @@ use wardline_service::{Settings, logging, program};
 
 use crate::cli::{Cli, Command};
 
+/// Of all that is in this program.
+const LIMITS: &program::Limits = &[
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+    ("wardline-agent", wardline_agent::limits::LIMITS),
+    ("wardline-tui", wardline_tui::limits::LIMITS),
+    ("wardline-demo", wardline_demo::limits::LIMITS),
+];
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let dashboard = matches!(cli.command, None | Some(Command::Demo(_))) && dashboard::wanted();
@@ -36,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Demo(options)) => demo::run(&cli.common, options),
         Some(Command::Check) => with_parts(&settings, |_| program::checked()),
         Some(Command::Config) => program::print(&settings.print()),
+        Some(Command::Limits) => program::print_limits(LIMITS),
         Some(Command::Log { command }) => log_reader::run(&settings, command),
     }
 }

@@ -12,7 +12,7 @@ use wardline_mqtt::{
     BoxFuture, Client, ConnectRefusal, Handler, Publish, Qos, Refusal, Session, Verdict,
 };
 
-use crate::clock::Clock;
+use crate::clock::Stamper;
 use crate::store::{self, Store};
 
 /// The agent's own topics: a device that writes there would speak in the agent's name.
@@ -20,11 +20,11 @@ const OWN_ROOT: &str = "wardline";
 
 pub struct Intake {
     store: Store,
-    clock: Arc<dyn Clock>,
+    clock: Stamper,
 }
 
 impl Intake {
-    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, clock: Stamper) -> Self {
         Self { store, clock }
     }
 }

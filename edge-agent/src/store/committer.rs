@@ -19,12 +19,12 @@ use super::tables::Books;
 use super::{Held, Refusal, Shared, open};
 use crate::buffer::gate::Gate;
 use crate::buffer::pack::cost;
-use crate::clock::Clock;
+use crate::clock::Stamper;
 use crate::limits::{FREE_DELAY_MS, HOUSEKEEPING_MS, IDLE_TICK_MS, QOS2_IDS_MAX};
 
 pub(super) struct Committer {
     pub shared: Arc<Shared>,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Stamper,
     pub books: Books,
     pub gate: Gate,
     pub oldest: u64,

@@ -23,7 +23,7 @@ use wardline_model::{Event, Incarnation, RangeSet, block};
 
 use crate::Error;
 use crate::buffer::gate::Gate;
-use crate::clock::Clock;
+use crate::clock::Stamper;
 use committer::Committer;
 use queue::{Append, Command, Queue};
 pub use read::Run;
@@ -84,11 +84,7 @@ impl Drop for Owner {
 
 impl Store {
     /// Opens or creates the store and starts its thread.
-    pub fn open(
-        disk: impl Disk,
-        config: StoreConfig,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, Error> {
+    pub fn open(disk: impl Disk, config: StoreConfig, clock: Stamper) -> Result<Self, Error> {
         let file = RedbFile::new(disk, open::KIND);
         let opening = open::Opening {
             known: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::bridge::{AGENT, Bridge, Relay, SITE};
 use crate::common::{clock, config, event, until_async};
 use wardline_agent::buffer::window::WindowLimits;
-use wardline_agent::status::StatusSource;
+use wardline_agent::status::{Connections, StatusSource};
 use wardline_agent::store::Store;
 use wardline_agent::uplink::Uplink;
 use wardline_agent::uplink::url::UplinkUrl;
@@ -59,7 +59,8 @@ impl Agent {
 
     fn uplink(&self, url: &str) -> Uplink {
         let agent = AgentName::new(AGENT).unwrap();
-        let status = StatusSource::new(agent.clone(), self.store.clone(), clock(), 64 << 20, false);
+        let (store, connections) = (self.store.clone(), Connections::default());
+        let status = StatusSource::new(agent.clone(), store, clock(), 64 << 20, false, connections);
         Uplink::new(
             self.store.clone(),
             Arc::new(status),

@@ -17,9 +17,4 @@ pub mod state;
 pub mod task;
 pub mod topics;
 
-pub use running::{IngestConfig, Ingesting, Source, start};
-
-/// Wall time in milliseconds since 1970.
-pub(crate) fn wall_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
+pub use running::{IngestConfig, Source, prepare, serve, start};

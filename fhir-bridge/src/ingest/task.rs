@@ -14,13 +14,12 @@ use wardline_log::limits::RECORD_BYTES_MAX;
 use wardline_log::{LogError, Position, SharedLog};
 use wardline_model::topic::{self, BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
 use wardline_model::{AgentName, SiteName};
-use wardline_service::Stop;
+use wardline_service::{Backoff, Stop};
 
 use crate::error::BridgeError;
 use crate::ingest::decide::{Group, Known, Plan, Refused, decide};
 use crate::ingest::queue::{Job, Line, ReceiptSink, Verdicts};
 use crate::ingest::state::IngestState;
-use crate::ingest::wall_ms;
 use crate::limits::{
     APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_FRAMES_MAX, INGEST_BATCH_BYTES_MAX,
     SNAPSHOT_FRAMES, SNAPSHOT_INTERVAL_MS, SNAPSHOT_TICK_MS, STOP_WAIT_MS,
@@ -105,14 +104,14 @@ impl Ingest {
 
     /// Brings a batch into the log. False: the stop came while the log could not take it; nothing was acknowledged.
     async fn settle(&mut self, batch: Batch, stop: &Stop) -> Result<bool, BridgeError> {
-        let mut pause = APPEND_RETRY_MIN_MS;
+        let mut backoff = Backoff::of_ms(APPEND_RETRY_MIN_MS, APPEND_RETRY_MAX_MS);
         loop {
             let known = Known {
                 site: &self.site,
                 marks: &self.state.marks,
                 damaged: &self.state.damaged,
             };
-            let mut plan = decide(&known, &batch.groups, wall_ms());
+            let mut plan = decide(&known, &batch.groups, self.board.now_ms());
             let appended = tokio::select! {
                 biased;
                 appended = self.append(&mut plan) => appended,
@@ -134,7 +133,7 @@ impl Ingest {
             }
             self.board
                 .problem(format!("frames cannot be written at the moment: {failed}"));
-            if !self.recover(&mut pause, stop).await? {
+            if !self.recover(&mut backoff, stop).await? {
                 return Ok(false);
             }
         }
@@ -160,13 +159,11 @@ impl Ingest {
     }
 
     /// Waits, then reads back what the log holds, until that succeeds. False: the stop came first.
-    async fn recover(&mut self, pause: &mut u64, stop: &Stop) -> Result<bool, BridgeError> {
+    async fn recover(&mut self, backoff: &mut Backoff, stop: &Stop) -> Result<bool, BridgeError> {
         loop {
-            tokio::select! {
-                () = sleep(Duration::from_millis(*pause)) => {}
-                () = stop.stopped() => return Ok(false),
+            if backoff.wait(stop).await.is_err() {
+                return Ok(false);
             }
-            *pause = (*pause * 2).min(APPEND_RETRY_MAX_MS);
             let read = tokio::select! {
                 read = self.state.catch_up(self.log.as_ref()) => read,
                 () = waited_after(stop) => return Ok(false),
@@ -246,7 +243,7 @@ impl Ingest {
         if self.unsaved == 0 {
             return;
         }
-        let record = self.state.snapshot(wall_ms());
+        let record = self.state.snapshot(self.board.now_ms());
         if record.bytes_len() > RECORD_BYTES_MAX {
             warn!(
                 bytes = record.bytes_len(),

@@ -15,11 +15,12 @@ use crate::ingest_support::*;
 use bytes::Bytes;
 use wardline_bridge::ingest::broker::Broker;
 use wardline_bridge::ingest::topics::Topics;
-use wardline_bridge::ingest::{self, IngestConfig, Ingesting, Source};
+use wardline_bridge::ingest::{self, IngestConfig, Source};
 use wardline_bridge::status::{Board, StatusTask, TransformShown};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::RangeSet;
+use wardline_service::{Running, Supervisor};
 
 fn mosquitto() -> Option<PathBuf> {
     let known = [
@@ -102,15 +103,15 @@ impl Drop for Mosquitto {
     }
 }
 
-async fn bridge(log: &SharedLog, port: u16, board: &Arc<Board>) -> Ingesting {
+async fn bridge(log: &SharedLog, port: u16, board: &Arc<Board>) -> Running {
     let config = IngestConfig {
         site: site(),
         source: Source::Broker(Broker::parse(&format!("mqtt://127.0.0.1:{port}")).unwrap()),
         topics: Topics::default(),
     };
-    ingest::start(&config, Arc::clone(log), Arc::clone(board))
-        .await
-        .unwrap()
+    let mut parts = Supervisor::new();
+    let started = ingest::start(&config, Arc::clone(log), Arc::clone(board), &mut parts).await;
+    parts.up(started.map_err(Into::into)).await.unwrap()
 }
 
 const EVENTS: u64 = 4_000;

@@ -8,20 +8,22 @@ use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use bytes::Bytes;
 use tempfile::TempDir;
+use wardline_bridge::ADDRESS;
 use wardline_bridge::ingest::topics::Topics;
-use wardline_bridge::ingest::{self, IngestConfig, Ingesting, Source};
+use wardline_bridge::ingest::{self, IngestConfig, Source};
 use wardline_bridge::status::Board;
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::Incarnation;
 use wardline_model::frame::Lane;
+use wardline_service::{Running, Supervisor};
 
 struct Site {
     _dir: TempDir,
     faulty: Arc<Faulty>,
     log: SharedLog,
     board: Arc<Board>,
-    ingesting: Ingesting,
+    ingesting: Running,
     port: u16,
 }
 
@@ -36,10 +38,11 @@ impl Site {
             topics: Topics::default(),
         };
         let board = Arc::new(Board::default());
-        let ingesting = ingest::start(&config, Arc::clone(&log), Arc::clone(&board))
-            .await
-            .unwrap();
-        let port = ingesting.address.unwrap().port();
+        let mut parts = Supervisor::new();
+        let started =
+            ingest::start(&config, Arc::clone(&log), Arc::clone(&board), &mut parts).await;
+        let ingesting = parts.up(started.map_err(Into::into)).await.unwrap();
+        let port = ingesting.addresses[ADDRESS].port();
         Self {
             _dir: dir,
             faulty,

@@ -10,9 +10,10 @@ mod stream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub(crate) use ask::Asker;
+use wardline_service::Backoff;
 
 use crate::error::TuiError;
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
@@ -113,20 +114,9 @@ fn spawn(what: &'static str, work: impl FnOnce() + Send + 'static) -> Result<(),
         .map_err(|why| TuiError::Thread { what, why })
 }
 
-/// Doubling pauses within bounds.
-#[derive(Debug)]
-struct Backoff(u64);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(BACKOFF_MS_MIN)
-    }
-
-    fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (self.0 * 2).min(BACKOFF_MS_MAX);
-        Duration::from_millis(pause)
-    }
+/// Between attempts to reach an API that does not answer.
+fn backoff() -> Backoff {
+    Backoff::of_ms(BACKOFF_MS_MIN, BACKOFF_MS_MAX)
 }
 
 #[cfg(test)]

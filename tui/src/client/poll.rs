@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{Asker, Backoff, Since, Sink};
+use super::{Asker, Since, Sink, backoff};
 use crate::limits::{FULL_EVERY_ROUNDS, POLL_EVERY_MS, RESYNC_WAIT_MS};
 use crate::model::Feed;
 
@@ -19,12 +19,12 @@ pub(super) struct Poll {
 impl Poll {
     /// `woken` says that the stream lost something: a full round is due.
     pub(super) fn run(&self, woken: &Receiver<()>) {
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         let mut until_full: u64 = 0;
         while !self.stopping.load(Ordering::Acquire) {
             let (feed, pause) = match self.asker.round(until_full == 0, self.since.now()) {
                 Ok(round) => {
-                    backoff = Backoff::new();
+                    backoff.progress();
                     until_full = until_full.checked_sub(1).unwrap_or(FULL_EVERY_ROUNDS - 1);
                     (
                         Feed::Round(Box::new(round)),
@@ -37,7 +37,7 @@ impl Poll {
                         Feed::Lost {
                             why: error.reason(),
                         },
-                        backoff.next(),
+                        backoff.draw(),
                     )
                 }
             };

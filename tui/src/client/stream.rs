@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 
 use wardline_api::Change;
 
-use super::{Asker, Backoff, Sink};
+use super::{Asker, Sink, backoff};
 use crate::limits::STREAM_LINE_BYTES_MAX;
 use crate::model::Feed;
 
@@ -70,16 +70,16 @@ pub(super) struct Follow {
 
 impl Follow {
     pub(super) fn run(&self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         while !self.stopping() {
             if let Ok(stream) = self.asker.stream() {
                 // What changed before the stream was open is asked for.
                 self.ask_again();
                 if self.follow(stream) {
-                    backoff = Backoff::new();
+                    backoff.progress();
                 }
             }
-            self.pause(backoff.next());
+            self.pause(backoff.draw());
         }
     }
 

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -23,7 +22,7 @@ use wardline_aggregator::{Config, Source};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{Cleanup, Entry, Record, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, RETRY, SIDELINE, STATUS};
-use wardline_service::{Running, Settings};
+use wardline_service::{ManualClock, Running, Settings};
 
 pub const BEDS: &str = "bed,department,class,staffed\n\
     ICU^1^1,ICU,icu,yes\n\
@@ -147,7 +146,7 @@ pub async fn newest(log: &SharedLog, topic: &str) -> BTreeMap<String, Value> {
 /// How an aggregator is started.
 #[derive(Clone, Default)]
 pub struct Setup {
-    pub clock: Option<Arc<AtomicI64>>,
+    pub clock: Option<Arc<ManualClock>>,
     pub fault: Option<FaultPoint>,
     pub beds: Option<String>,
     pub history: Option<&'static str>,
@@ -161,7 +160,7 @@ impl Setup {
         }
     }
 
-    pub fn at(clock: &Arc<AtomicI64>) -> Self {
+    pub fn at(clock: &Arc<ManualClock>) -> Self {
         Self {
             clock: Some(Arc::clone(clock)),
             ..Self::default()
@@ -183,7 +182,7 @@ impl Setup {
         let mut config = Config::from_settings(&settings).unwrap();
         let mut hooks = Hooks::default();
         if let Some(clock) = &self.clock {
-            hooks = hooks.with_clock(Arc::clone(clock));
+            hooks = hooks.with_clock(clock.clone());
         }
         if let Some(point) = self.fault {
             hooks = hooks.with_fault(point);

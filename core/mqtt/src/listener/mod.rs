@@ -134,7 +134,13 @@ impl Listener {
     /// The counters now.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.shared.counters.snapshot(self.shared.budget.used())
+        self.meter().stats()
+    }
+
+    /// The counters for somebody else, who sees them also when the listener has ended.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.shared))
     }
 
     /// Stops accepting and reading, waits within `shutdown_timeout` for outstanding acknowledgements, says goodbye
@@ -146,6 +152,18 @@ impl Listener {
         {
             tracing::error!(%error, "mqtt listener: the accepting task failed");
         }
+    }
+}
+
+/// What a listener counts.
+#[derive(Clone)]
+pub struct Meter(Arc<Shared>);
+
+impl Meter {
+    /// The counters now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.counters.snapshot(self.0.budget.used())
     }
 }
 

@@ -9,8 +9,9 @@ use std::{
 };
 
 use tokio::sync::mpsc;
+use wardline_service::Backoff;
 
-use super::{Backoff, Tally, add};
+use super::{Tally, add, backoff};
 use crate::{
     client::{MqttClient, Token},
     error::Error,
@@ -29,7 +30,7 @@ pub(super) async fn run(
     tally: Arc<Tally>,
 ) {
     let mut unacked = VecDeque::new();
-    let mut backoff = Backoff::new();
+    let mut backoff = backoff();
     loop {
         match MqttClient::connect(address, &client_id).await {
             Ok(client) => {
@@ -54,7 +55,7 @@ pub(super) async fn run(
         if queue.is_closed() && queue.is_empty() && unacked.is_empty() {
             return;
         }
-        backoff.wait().await;
+        tokio::time::sleep(backoff.draw()).await;
     }
 }
 
@@ -89,7 +90,7 @@ impl Session<'_> {
                         add(&self.tally.acked, 1);
                     }
                     self.client.take_acked();
-                    backoff.reset();
+                    backoff.progress();
                 }
                 reading = queue.recv(), if open && room => match reading {
                     Some(reading) => {

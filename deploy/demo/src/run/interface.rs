@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{Backoff, Tally, add};
+use super::{Tally, add, backoff};
 use crate::client::{AckCode, MllpClient};
 
 pub(super) async fn run(
@@ -18,13 +18,13 @@ pub(super) async fn run(
     let mut client = None;
     while let Some(message) = queue.recv().await {
         let mut tries = 0_u32;
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         loop {
             match attempt(address, &mut client, &message, &tally, &mut tries).await {
                 Some(AckCode::Accept) => add(&tally.acked, 1),
                 Some(AckCode::Error) => add(&tally.refused, 1),
                 Some(AckCode::Reject) | None => {
-                    backoff.wait().await;
+                    tokio::time::sleep(backoff.draw()).await;
                     continue;
                 }
             }

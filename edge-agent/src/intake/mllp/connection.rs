@@ -18,7 +18,6 @@ use wardline_service::Stop;
 
 use super::Mllp;
 use super::codec::{self, Decoder, Item};
-use crate::clock::wall_ms;
 use crate::intake::hl7_ack::{self, Header, Outcome, Own, Reject};
 use crate::limits::{
     MLLP_PENDING_BYTES_MAX, MLLP_PIPELINE_MAX, MLLP_READ_BYTES, MLLP_WRITE_TIMEOUT_MS,
@@ -148,7 +147,7 @@ async fn answer_all(
             },
         };
         let number = mllp.answers.fetch_add(1, Ordering::Relaxed);
-        let now = wall_ms();
+        let now = mllp.clock.wall_ms();
         let control_id = control_id(now, number);
         let own = Own {
             control_id: &control_id,

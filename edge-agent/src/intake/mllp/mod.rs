@@ -20,14 +20,14 @@ use wardline_mqtt::{Acceptor, Peer, Stream, TcpAcceptor};
 use wardline_service::Stop;
 
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::Stamper;
 use crate::limits::{MLLP_CONNECTIONS_MAX, MLLP_PENDING_BYTES_MAX, MLLP_SHUTDOWN_TIMEOUT_MS};
 use crate::store::Store;
 
 /// What all connections share.
 pub struct Mllp {
     pub store: Store,
-    pub clock: Arc<dyn Clock>,
+    pub clock: Stamper,
     /// Connections now.
     pub connections: Arc<AtomicU64>,
     /// Bytes of messages whose answer is outstanding.
@@ -38,7 +38,7 @@ pub struct Mllp {
 }
 
 impl Mllp {
-    pub fn new(store: Store, clock: Arc<dyn Clock>, connections: Arc<AtomicU64>) -> Self {
+    pub fn new(store: Store, clock: Stamper, connections: Arc<AtomicU64>) -> Self {
         Self {
             store,
             clock,

@@ -4,19 +4,18 @@ pub(crate) mod bridge;
 pub(crate) mod pipes;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use wardline_agent::clock::{Clock, SystemClock};
+use wardline_agent::clock::Stamper;
 use wardline_agent::store::{Run, Store, StoreConfig};
 use wardline_disk::FileDisk;
 use wardline_model::{Body, Class, Event, RangeSet, Stamp, block};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-pub(crate) fn clock() -> Arc<dyn Clock> {
-    Arc::new(SystemClock::new())
+pub(crate) fn clock() -> Stamper {
+    Stamper::system()
 }
 
 pub(crate) fn config() -> StoreConfig {

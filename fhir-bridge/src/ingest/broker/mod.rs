@@ -9,18 +9,16 @@ mod options;
 mod receipts;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rumqttc::{
     AsyncClient, Event, EventLoop, Packet, Publish, QoS, SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 use tracing::{info, warn};
 use wardline_model::topic::{self, Upstream as Topic};
 use wardline_model::{AgentName, SiteName};
-use wardline_service::Stop;
+use wardline_service::{Backoff, Stop};
 
 use crate::ingest::decide::{Group, Incoming};
 use crate::ingest::queue::{Job, Verdicts};
@@ -69,7 +67,7 @@ impl Upstream {
     /// Connects and connects again until `stop`.
     pub async fn run(self, stop: Stop) {
         let room = Arc::new(Semaphore::new(UPSTREAM_PENDING_MESSAGES_MAX));
-        let mut pause = UPSTREAM_RETRY_MIN_MS;
+        let mut backoff = Backoff::of_ms(UPSTREAM_RETRY_MIN_MS, UPSTREAM_RETRY_MAX_MS);
         loop {
             let mut connected = false;
             let ended = tokio::select! {
@@ -77,16 +75,14 @@ impl Upstream {
                 () = stop.stopped() => return,
             };
             if connected {
-                pause = UPSTREAM_RETRY_MIN_MS;
+                backoff.progress();
             }
             warn!(broker = %self.broker, reason = %ended, "no connection to the broker; tried again");
             self.board
                 .problem(format!("no connection to the broker {}", self.broker));
-            tokio::select! {
-                () = sleep(Duration::from_millis(pause)) => {}
-                () = stop.stopped() => return,
+            if backoff.wait(&stop).await.is_err() {
+                return;
             }
-            pause = (pause * 2).min(UPSTREAM_RETRY_MAX_MS);
         }
     }
 
