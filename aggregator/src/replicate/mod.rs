@@ -96,11 +96,7 @@ async fn copy(context: Context, source: SharedLog, id: PartitionId) -> Result<()
             Ok(()) => return Ok(()),
             Err(error @ AggregatorError::Fault(_)) => return Err(error),
             // A damaged source is that site's problem; a damaged state file is everybody's.
-            Err(
-                error @ (AggregatorError::StoreDamaged { .. } | AggregatorError::StoreNewer { .. }),
-            ) => {
-                return Err(error);
-            }
+            Err(AggregatorError::Disk(error)) if error.is_damage() => return Err(error.into()),
             Err(error) => error,
         };
         if context.progress.position(&id) > before {

@@ -21,7 +21,8 @@ pub(super) const CHECKPOINTS: TableDefinition<'_, &str, &[u8]> =
     TableDefinition::new("checkpoints");
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 
-pub(super) const META_FORMAT: &str = "format";
+/// How many transactions there were, 8 bytes, big endian.
+pub(super) const META_COMMITS: &str = "commits";
 pub(super) const META_BEDS: &str = "beds";
 pub(super) const META_HORIZON: &str = "horizon";
 

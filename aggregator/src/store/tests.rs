@@ -1,4 +1,34 @@
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use wardline_disk::DiskError;
+use wardline_disk::sim::{Cut, Op, SimDisk};
+
 use super::*;
+
+/// After a failure the file is not touched for a moment.
+fn until_room(mut commit: impl FnMut() -> Result<(), AggregatorError>) {
+    let begun = Instant::now();
+    while let Err(error) = commit() {
+        assert!(
+            error.retriable() && begun.elapsed() < Duration::from_secs(60),
+            "{error}"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn on(disk: &SimDisk) -> Store {
+    let store = Store::on(disk.clone());
+    store.file.open_or_create(initialise).unwrap();
+    store.start().unwrap()
+}
+
+fn batch(n: u64) -> Batch {
+    let mut batch = Batch::default();
+    batch.outbox.insert(key(&n.to_string()), row(n, Some("{}")));
+    batch
+}
 
 fn row(seq: u64, json: Option<&str>) -> OutboxRow {
     OutboxRow {
@@ -91,12 +121,12 @@ fn a_state_file_is_one_process_and_never_made_by_looking() {
     let path = dir.path().join("state.redb");
     assert!(matches!(
         Store::open_existing(&path),
-        Err(AggregatorError::StoreMissing { .. })
+        Err(AggregatorError::Disk(DiskError::Missing { .. }))
     ));
     let _open = Store::open(&path).unwrap();
     assert!(matches!(
         Store::open(&path),
-        Err(AggregatorError::StoreLocked { .. })
+        Err(AggregatorError::Disk(DiskError::Locked { .. }))
     ));
 }
 
@@ -111,8 +141,8 @@ fn a_damaged_or_newer_file_is_refused_with_advice() {
     store
         .run("test", |db| {
             let tx = db.begin_write()?;
-            tx.open_table(META)?
-                .insert(META_FORMAT, 9u64.to_be_bytes().as_slice())?;
+            let file = redb::TableDefinition::<&str, u64>::new("file");
+            tx.open_table(file)?.insert(KIND.name, 9)?;
             tx.commit()?;
             Ok(())
         })
@@ -133,9 +163,61 @@ fn p5_after_an_error_the_file_is_opened_again_and_the_commit_repeated() {
         Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into())
     });
     assert!(failed.unwrap_err().retriable());
-    store.commit(&batch).unwrap();
+    until_room(|| store.commit(&batch));
     assert_eq!(store.outbox(10).unwrap().len(), 1);
     store.close();
-    assert!(store.commit(&batch).is_err());
+    assert!(!store.commit(&batch).unwrap_err().retriable());
     Store::open(&path).unwrap();
+}
+
+#[test]
+fn a_broken_belief_of_the_library_is_damage_and_ends_no_thread() {
+    let store = on(&SimDisk::new());
+    let broken: Result<(), _> = store.run("test", |_| panic!("assertion failed"));
+    assert!(broken.unwrap_err().is_damage());
+    until_room(|| store.commit(&batch(1)));
+}
+
+#[test]
+fn p5_a_state_that_holds_less_than_was_acknowledged_is_damaged() {
+    let disk = SimDisk::new();
+    let store = on(&disk);
+    store.commit(&batch(1)).unwrap();
+    disk.ignore_syncs(true);
+    store.commit(&batch(2)).unwrap();
+    disk.power_off_after(0);
+    assert!(store.commit(&batch(3)).unwrap_err().retriable());
+    disk.power_on(Cut::Lost);
+    let begun = Instant::now();
+    let error = loop {
+        let error = store.commit(&batch(3)).unwrap_err();
+        if !error.retriable() {
+            break error;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+    };
+    assert!(
+        error.is_damage() && error.to_string().contains("was acknowledged"),
+        "{error}"
+    );
+    assert!(store.outbox(10).is_err(), "nothing is read from it");
+}
+
+#[test]
+fn p7_on_a_full_disk_the_state_is_not_opened_again_at_every_try() {
+    let disk = SimDisk::new();
+    let store = on(&disk);
+    disk.fail(Op::Write, 0, u64::MAX, ErrorKind::StorageFull);
+    assert!(store.commit(&batch(1)).unwrap_err().retriable());
+    disk.heal();
+    store.positions().unwrap();
+    disk.set_space(1);
+    let openings = disk.openings();
+    for _ in 0..1000 {
+        assert!(store.commit(&batch(1)).unwrap_err().retriable());
+    }
+    assert_eq!(disk.openings(), openings);
+    store.positions().unwrap();
+    disk.heal();
+    until_room(|| store.commit(&batch(1)));
 }

@@ -217,9 +217,14 @@ impl RedbFile {
     /// Whether about so many bytes may be added now. What is full, or has just failed, is not touched.
     ///
     /// # Errors
-    /// `Full` or `Unavailable`.
+    /// `Full`, `Unavailable`, `Closed`.
     pub fn admit(&self, bytes: u64) -> Result<(), DiskError> {
         let doing = "add to it";
+        let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*slot, Slot::Closed) {
+            return Err(self.closed());
+        }
+        drop(slot);
         let gate = self.health().gate(bytes, Instant::now());
         match gate {
             Gate::Open => Ok(()),

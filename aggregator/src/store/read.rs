@@ -1,0 +1,136 @@
+//! What is asked of state.redb: each question is one short read transaction.
+
+use std::collections::BTreeMap;
+
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use serde::de::DeserializeOwned;
+
+use super::Store;
+use super::outbox::{OutboxKey, OutboxRow};
+use super::tables::{
+    CHECKPOINTS, COUNTERS, Checkpoint, FACTS, FoldCounts, META, META_BEDS, META_HORIZON, Mark,
+    OUTBOX, POSITIONS, UNREADABLE, Unreadable,
+};
+use crate::error::AggregatorError;
+
+impl Store {
+    pub(crate) fn beds(&self) -> Result<String, AggregatorError> {
+        let text = self.meta(META_BEDS)?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    pub(crate) fn horizon_ms(&self) -> Result<Option<i64>, AggregatorError> {
+        Ok(self
+            .meta(META_HORIZON)?
+            .and_then(|v| Some(i64::from_be_bytes(v.try_into().ok()?))))
+    }
+
+    fn meta(&self, key: &'static str) -> Result<Option<Vec<u8>>, AggregatorError> {
+        self.run("read its settings", |db| {
+            let meta = db.begin_read()?.open_table(META)?;
+            Ok(meta.get(key)?.map(|v| v.value().to_vec()))
+        })
+    }
+
+    /// Hands every fact to `each`, in key order. What cannot be read is named: it was written by this program.
+    pub(crate) fn for_each_fact<F>(&self, mut each: F) -> Result<(), AggregatorError>
+    where
+        F: FnMut(crate::ledger::Fact),
+    {
+        self.run("read facts", |db| {
+            let table = db.begin_read()?.open_table(FACTS)?;
+            for row in table.iter()? {
+                let (key, value) = row?;
+                each(of_json("fact", key.value(), value.value())?);
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn fact_count(&self) -> Result<u64, AggregatorError> {
+        self.run("count facts", |db| {
+            Ok(db.begin_read()?.open_table(FACTS)?.len()?)
+        })
+    }
+
+    pub(crate) fn positions(&self) -> Result<BTreeMap<String, Mark>, AggregatorError> {
+        self.all(POSITIONS, "position")
+    }
+
+    pub(crate) fn counters(&self) -> Result<BTreeMap<String, FoldCounts>, AggregatorError> {
+        self.all(COUNTERS, "counter")
+    }
+
+    pub(crate) fn checkpoint(&self, key: &str) -> Result<Option<Checkpoint>, AggregatorError> {
+        let found = self.run("read a checkpoint", |db| {
+            let table = db.begin_read()?.open_table(CHECKPOINTS)?;
+            Ok(table.get(key)?.map(|v| v.value().to_vec()))
+        })?;
+        // A hint that cannot be read is no hint: the centre's log is read from the start.
+        Ok(found.and_then(|json| serde_json::from_slice(&json).ok()))
+    }
+
+    fn all<T: DeserializeOwned>(
+        &self,
+        table: redb::TableDefinition<'static, &'static str, &'static [u8]>,
+        name: &'static str,
+    ) -> Result<BTreeMap<String, T>, AggregatorError> {
+        self.run("read", |db| {
+            let table = db.begin_read()?.open_table(table)?;
+            let mut out = BTreeMap::new();
+            for row in table.iter()? {
+                let (key, value) = row?;
+                let read = of_json(name, key.value(), value.value())?;
+                out.insert(key.value().to_owned(), read);
+            }
+            Ok(out)
+        })
+    }
+
+    /// The first rows of the outbox, by topic and key.
+    pub(crate) fn outbox(
+        &self,
+        max: usize,
+    ) -> Result<Vec<(OutboxKey, OutboxRow)>, AggregatorError> {
+        self.run("read the outbox", |db| {
+            let table = db.begin_read()?.open_table(OUTBOX)?;
+            let mut out = Vec::new();
+            for row in table.iter()?.take(max) {
+                let (key, value) = row?;
+                if let (Some(key), Some(row)) =
+                    (OutboxKey::read(key.value()), OutboxRow::read(value.value()))
+                {
+                    out.push((key, row));
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    /// Highest outbox sequence number in the file; 0 when it is empty.
+    pub(crate) fn outbox_seq(&self) -> Result<u64, AggregatorError> {
+        let rows = self.outbox(usize::MAX)?;
+        Ok(rows.iter().map(|(_, row)| row.seq).max().unwrap_or(0))
+    }
+
+    /// Newest first.
+    pub(crate) fn unreadable(&self, max: usize) -> Result<Vec<(u64, Unreadable)>, AggregatorError> {
+        self.run("read what was unreadable", |db| {
+            let table = db.begin_read()?.open_table(UNREADABLE)?;
+            let mut out = Vec::new();
+            for row in table.iter()?.rev().take(max) {
+                let (n, value) = row?;
+                if let Ok(value) = serde_json::from_slice(value.value()) {
+                    out.push((n.value(), value));
+                }
+            }
+            Ok(out)
+        })
+    }
+}
+
+/// What cannot be read was not written by this program: the file is damaged.
+fn of_json<T: DeserializeOwned>(name: &str, key: &str, json: &[u8]) -> Result<T, redb::Error> {
+    serde_json::from_slice(json)
+        .map_err(|error| redb::Error::Corrupted(format!("{name} {key:?}: {error}")))
+}
