@@ -116,7 +116,7 @@ mod tests {
         let work = async {
             for second in 0..100 {
                 moving.tick();
-                if second < 30 || second > 60 {
+                if !(30..=60).contains(&second) {
                     stuck.tick();
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
