@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use wardline_hil::scenario::{self, Outcome};
 use wardline_hil::target::Layout;
-use wardline_log::contract::kafka_server::KafkaServer;
+use wardline_log_contract::kafka_server::KafkaServer;
 
 #[derive(Parser)]
 #[command(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wardline_hil::scenario::{self, Outcome};
 use wardline_hil::target::Layout;
-use wardline_log::contract::kafka_server::KafkaServer;
+use wardline_log_contract::kafka_server::KafkaServer;
 
 fn holds(outcome: anyhow::Result<Outcome>) {
     // The scenario itself holds the promises; its error names the one that broke.

@@ -1,16 +1,13 @@
 //! The event log: topics of partitions of records, each with an offset that never changes.
 //!
 //! One trait, two engines. `embedded` keeps the log in one redb file and syncs every commit; `kafka` (feature `kafka`)
-//! speaks to a cluster. Both pass the suite in `contract` (feature `contract`), so a part that works on one works on
-//! the other. What both keep true:
+//! speaks to a cluster. Both pass the suite of `wardline-log-contract`, so a part that works on one works on the other. What both keep true:
 //! - an append returns when all its records are durable, with their positions in the order given;
 //! - a record never changes its partition, offset or bytes; offsets grow, and may have holes after compaction;
 //! - reading before the start or beyond the end is an error that names both, never a silent jump;
 //! - keys go to partitions as Kafka's own producers send them.
 
 mod check;
-#[cfg(feature = "contract")]
-pub mod contract;
 pub mod embedded;
 mod error;
 pub mod follow;

@@ -2,17 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use wardline_aggregator::log_line;
-use wardline_log::{LogError, SharedLog, Target};
-use wardline_service::{Exit, Settings, program, run_dir};
+use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
+use wardline_log::{Entry, PartitionOffsets, SharedLog, Target};
+use wardline_service::{Exit, Settings, program, run_dir, stop_pair};
 
 use crate::cli::LogCommand;
-
-const READ_RECORDS: usize = 500;
-const FOLLOW_WAIT_MS: u64 = 200;
 
 pub(crate) fn run(settings: &Settings, command: &LogCommand) -> ExitCode {
     let done = match running_api(settings) {
@@ -135,43 +132,73 @@ async fn cat(
     limit: u64,
     follow: bool,
 ) -> anyhow::Result<()> {
-    let mut left = limit;
-    let mut readers = Vec::new();
-    for at in log.offsets(topic).await? {
-        let first = from.max(at.start);
-        if first <= at.end {
-            readers.push((log.reader(topic, at.partition, first).await?, at.end));
-        }
+    let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut ranges = log.offsets(topic).await?;
+    for range in &mut ranges {
+        range.start = range.start.max(from);
     }
-    loop {
-        for (reader, end) in &mut readers {
-            while left > 0 && (follow || reader.position() < *end) {
-                let max = READ_RECORDS.min(usize::try_from(left).unwrap_or(READ_RECORDS));
-                let entries = match reader
-                    .next(max, Duration::from_millis(FOLLOW_WAIT_MS))
-                    .await
-                {
-                    Err(LogError::OffsetOutOfRange { start, .. }) => {
-                        bail!("{topic} was shortened while it was read; it starts at {start} now")
-                    }
-                    other => other?,
-                };
-                if entries.is_empty() {
-                    break;
-                }
-                left = left.saturating_sub(entries.len() as u64);
-                for entry in &entries {
-                    let line = serde_json::to_string(&log_line(topic, entry))?;
-                    if !written(writeln!(std::io::stdout(), "{line}"))? {
-                        return Ok(());
-                    }
-                }
+    ranges.retain(|range| range.start <= range.end);
+    if follow {
+        return tail(log, topic, &ranges, left).await;
+    }
+    for range in ranges {
+        let mut scan = Scan::new(&**log, topic, range).limit(left);
+        while let Some(entries) = scan.next().await? {
+            left -= entries.len();
+            if !print(topic, &entries)? {
+                return Ok(());
             }
         }
-        if !follow || left == 0 {
-            return Ok(());
+        if scan.lost() > 0 {
+            bail!(
+                "{topic} was shortened while it was read: {} records are missing above",
+                scan.lost()
+            );
         }
     }
+    Ok(())
+}
+
+async fn tail(
+    log: &SharedLog,
+    topic: &str,
+    ranges: &[PartitionOffsets],
+    mut left: usize,
+) -> anyhow::Result<()> {
+    let (_handle, stop) = stop_pair();
+    let mut follower = Follower::new(log.clone(), &[topic], stop);
+    for range in ranges {
+        follower = follower.starting_at(topic, range.partition, Mark::at(range.start));
+    }
+    while left > 0 {
+        match follower.next().await? {
+            None => return Ok(()),
+            Some(Item::Entries(Followed { mut entries, .. })) => {
+                entries.truncate(left);
+                left -= entries.len();
+                if !print(topic, &entries)? {
+                    return Ok(());
+                }
+            }
+            Some(Item::Truncated { place, .. }) => bail!(
+                "{topic} was shortened while it was read; it starts at {} now",
+                place.mark.next
+            ),
+            Some(Item::Recreated { why, .. }) => bail!("{topic} was replaced: {why}"),
+            Some(Item::Added(_) | Item::Trouble { .. } | Item::Idle) => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(topic: &str, entries: &[Entry]) -> anyhow::Result<bool> {
+    for entry in entries {
+        let line = serde_json::to_string(&log_line(topic, entry))?;
+        if !written(writeln!(std::io::stdout(), "{line}"))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A reader that has gone (a closed pipe) is no failure: there is nobody left to write for.

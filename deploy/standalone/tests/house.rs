@@ -40,7 +40,7 @@ fn direct_users_of(package: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn fhir_is_the_bridges_and_kafka_the_logs() {
+fn fhir_is_the_bridges_kafka_the_logs_and_faults_the_tests() {
     assert_eq!(
         direct_users_of("fhir-sdk"),
         BTreeSet::from(["wardline-bridge".to_owned()])
@@ -48,6 +48,11 @@ fn fhir_is_the_bridges_and_kafka_the_logs() {
     assert_eq!(
         direct_users_of("rdkafka"),
         BTreeSet::from(["wardline-log".to_owned()])
+    );
+    // Brokers and faults are for tests and the bench.
+    assert_eq!(
+        direct_users_of("wardline-log-contract"),
+        BTreeSet::from(["wardline-hil".to_owned()])
     );
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use serde_json::json;
-use wardline_log::contract::kafka_server::KafkaServer;
 use wardline_log::{Cleanup, Headers, Record, SharedLog, Target, TopicSpec};
+use wardline_log_contract::kafka_server::KafkaServer;
 use wardline_model::frame::FrameHeader;
 use wardline_model::time::rfc3339;
 use wardline_model::{

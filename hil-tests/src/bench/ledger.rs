@@ -6,6 +6,7 @@ use anyhow::bail;
 use serde_json::json;
 use wardline_aggregator::ledger::{BedList, Ledger};
 use wardline_aggregator::{Source, decode};
+use wardline_log::follow::Scan;
 use wardline_log::{SharedLog, Target};
 use wardline_model::topic::FHIR_TOPICS;
 use wardline_service::Settings;
@@ -15,7 +16,6 @@ use super::bridge::{Kind, fill, map_all};
 use super::proc::cpu_s;
 use super::report::say;
 
-const READ_RECORDS: usize = 1000;
 const WAIT_S: u64 = 300;
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
@@ -37,9 +37,8 @@ async fn in_memory(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()>
     let (mut facts, mut decoding) = (Vec::new(), Duration::ZERO);
     for topic in FHIR_TOPICS {
         for at in log.offsets(topic).await? {
-            let mut reader = log.reader(topic, at.partition, at.start).await?;
-            while reader.position() < at.end {
-                let entries = reader.next(READ_RECORDS, Duration::from_secs(5)).await?;
+            let mut scan = Scan::new(&**log, topic, at);
+            while let Some(entries) = scan.next().await? {
                 let begun = Instant::now();
                 facts.extend(entries.iter().filter_map(|entry| {
                     decode::fact("bench", topic, at.partition, entry.offset, &entry.record).ok()?

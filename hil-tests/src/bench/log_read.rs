@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use bytes::Bytes;
 use serde_json::json;
-use wardline_log::contract::kafka_server::KafkaServer;
 use wardline_log::{Cleanup, Record, SharedLog, Target, TopicSpec};
+use wardline_log_contract::kafka_server::KafkaServer;
 
 use super::Options;
 use super::proc::cpu_s;

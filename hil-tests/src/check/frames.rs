@@ -1,17 +1,14 @@
 //! The site's raw log, read from its start: which events of whom stand in it, and where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use wardline_log::SharedLog;
+use wardline_log::follow::Scan;
 use wardline_model::hl7::Message;
 use wardline_model::{Body, Event, Frame, Lane, record, topic};
 
 use crate::load::Acked;
-
-const READ_RECORDS: usize = 1000;
-const WAIT_MS: u64 = 5000;
 
 /// Everything that `edge.frames` says.
 #[derive(Debug, Default)]
@@ -31,19 +28,8 @@ impl Frames {
         let mut found = Self::default();
         let mut lives: BTreeMap<String, Vec<(u64, Lane)>> = BTreeMap::new();
         for at in log.offsets(topic::EDGE_FRAMES).await? {
-            let mut reader = log
-                .reader(topic::EDGE_FRAMES, at.partition, at.start)
-                .await?;
-            while reader.position() < at.end {
-                let entries = reader
-                    .next(READ_RECORDS, Duration::from_millis(WAIT_MS))
-                    .await?;
-                ensure!(
-                    !entries.is_empty(),
-                    "the log says it ends at {} and gives nothing at {}",
-                    at.end,
-                    reader.position()
-                );
+            let mut scan = Scan::new(&**log, topic::EDGE_FRAMES, at);
+            while let Some(entries) = scan.next().await? {
                 for entry in entries {
                     let value = entry
                         .record
@@ -57,6 +43,7 @@ impl Frames {
                     found.take(&Frame::decode(value)?, &mut lives);
                 }
             }
+            ensure!(scan.lost() == 0, "retention removed what was to be checked");
         }
         for (life, numbers) in lives {
             check_life(&life, &numbers)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::{PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
-use crate::{Cleanup, LogError, PartitionOffsets, SharedLog};
+use wardline_log::{Cleanup, LogError, PartitionOffsets, SharedLog};
 
 const ROUND: Duration = Duration::from_millis(300);
 

@@ -1,18 +1,16 @@
 //! Files that earlier versions wrote must be read for ever (rule LG15). A new format adds a file here; none is changed.
 //!
-//! `WARDLINE_GOLDEN_WRITE=FILE cargo test -p wardline-log --features contract --test golden` writes one.
-
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+//! `WARDLINE_GOLDEN_WRITE=FILE cargo test -p wardline-log golden` writes one.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use wardline_log::contract::read_all;
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::TOMBSTONE_GRACE_MS;
 use wardline_log::{Cleanup, CleanupKind, Headers, Log, Record, TopicSpec, partition_for};
+use wardline_log_contract::read_all;
 
 const CLEANED_AT_MS: i64 = 1_800_000_000_000;
 const KEEP: Cleanup = Cleanup::Delete {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::{
+use wardline_log::{
     Batch, Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start,
     TopicInfo, TopicSpec,
 };

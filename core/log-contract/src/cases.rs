@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{KEEP, PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
-use crate::limits::RECORD_BYTES_MAX;
-use crate::{Cleanup, CleanupKind, Headers, LogError, Position, Record, partition_for};
+use wardline_log::limits::RECORD_BYTES_MAX;
+use wardline_log::{Cleanup, CleanupKind, Headers, LogError, Position, Record, partition_for};
 
 pub(super) async fn lg1_topics_are_made_once(tested: &Tested) -> Verdict {
     let log = &tested.log;

@@ -1,14 +1,12 @@
 //! The Kafka engine against the contract, with a real broker that is also killed and stopped.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use wardline_log::contract::{self, crash, kafka_server::KafkaServer, noise, read_all};
 use wardline_log::{Cleanup, Headers, Record, SharedLog, Target, TopicSpec, open};
+use wardline_log_contract::{self as contract, crash, kafka_server::KafkaServer, noise, read_all};
 
 async fn server() -> Option<KafkaServer> {
     tokio::task::spawn_blocking(KafkaServer::start)
@@ -62,7 +60,7 @@ async fn p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
         helper
             .args([
                 "--exact",
-                "p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker",
+                "kafka::p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker",
             ])
             .env(HELPER_BROKERS, server.brokers())
             .env(HELPER_ROUND, round.to_string());

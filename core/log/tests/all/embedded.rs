@@ -1,8 +1,6 @@
 //! The embedded engine against the contract, and against what only it must stand: kill -9, failing storage, a full
 //! disk, damage, a newer format, a second process.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redb::{Database, ReadableTable, TableDefinition};
-use wardline_log::contract::faulty::Faults;
-use wardline_log::contract::{self, Tested, crash, noise, read_all};
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};
+use wardline_log_contract::faulty::Faults;
+use wardline_log_contract::{self as contract, Tested, crash, noise, read_all};
 
 const KEEP: Cleanup = Cleanup::Delete {
     retention_bytes: None,
@@ -85,7 +83,10 @@ async fn p1_lg30_nothing_acked_is_lost_by_kill_9() {
     for round in 0..6_u64 {
         let mut helper = Command::new(std::env::current_exe().unwrap());
         helper
-            .args(["--exact", "p1_lg30_nothing_acked_is_lost_by_kill_9"])
+            .args([
+                "--exact",
+                "embedded::p1_lg30_nothing_acked_is_lost_by_kill_9",
+            ])
             .env(HELPER_DIR, dir.path())
             .env(HELPER_ROUND, round.to_string());
         let moment = noise(round + 1, 2);

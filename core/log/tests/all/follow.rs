@@ -1,22 +1,15 @@
 //! Scans and followers, over the embedded engine and over a log that fails when told to.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redb::{Database, ReadableTable, TableDefinition};
 use tempfile::TempDir;
-use wardline_log::contract::{FaultyLog, noise};
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME};
 use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
 use wardline_log::{Cleanup, Log, LogError, Record, SharedLog, TopicSpec};
+use wardline_log_contract::{FaultyLog, noise};
 use wardline_service::{Stop, StopHandle, stop_pair};
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
-use crate::embedded::{WrapStorage, Wrapped};
+use wardline_log::embedded::{WrapStorage, Wrapped};
 
 /// What goes wrong, and when. Shared between the test and every storage it stands for.
 #[derive(Debug)]

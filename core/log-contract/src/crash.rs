@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Failed, KEEP, PATIENCE, Verdict, ensure, noise, read_all, record, spec};
-use crate::{Log, LogError, SharedLog};
+use wardline_log::{Log, LogError, SharedLog};
 
 const TOPIC: &str = "crash";
 const PARTITIONS: u32 = 3;

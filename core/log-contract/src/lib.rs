@@ -1,4 +1,5 @@
-//! The suite that every engine passes, and the broker that the Kafka engine is tested against.
+//! For tests only: the suite that every engine passes, the broker that the Kafka engine is tested against, and a log that
+//! fails when told to.
 //!
 //! Cases return what went wrong instead of panicking, so that a bench can run them as well as a test. Each gets a log
 //! of its own from `make`. A case waits for conditions, up to `PATIENCE`; it never assumes a duration.
@@ -14,9 +15,9 @@ pub mod kafka_server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::embedded::EmbeddedLog;
-use crate::follow::Scan;
-use crate::{
+use wardline_log::embedded::EmbeddedLog;
+use wardline_log::follow::Scan;
+use wardline_log::{
     Cleanup, Entry, Headers, Log, LogError, PartitionOffsets, Record, SharedLog, TopicSpec,
 };
 
