@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use crate::session::{Release, State, Step};
 use crate::wire::{Control, Inbound, Kind, parse_connect, parse_control, parse_publish};
-use crate::{CloseReason, Limits, Protocol, Refusal, Verdict};
+use crate::{CloseReason, Limits, Protocol, Refusal, Settlement};
 
 /// Takes everything that a client might send on one connection. `None`: more bytes could follow.
 pub fn connection(bytes: &[u8]) -> Option<CloseReason> {
@@ -27,9 +27,12 @@ fn run(bytes: &[u8]) -> Result<(), CloseReason> {
     let v5 = connect.protocol == Protocol::V5;
     inbound.established(limits.packet_bytes_max, v5);
     let mut state = State::new(connect.protocol, &limits, &[7]);
-    let mut verdicts = [Verdict::Accepted, Verdict::Refused(Refusal::QuotaExceeded)]
-        .into_iter()
-        .cycle();
+    let mut settlements = [
+        Settlement::Accepted,
+        Settlement::Refused(Refusal::QuotaExceeded),
+    ]
+    .into_iter()
+    .cycle();
     while let Some(frame) = inbound.next_frame()? {
         if frame.kind == Kind::Publish {
             let publish = parse_publish(&frame, v5)?;
@@ -38,7 +41,7 @@ fn run(bytes: &[u8]) -> Result<(), CloseReason> {
             else {
                 continue;
             };
-            let next = verdicts.next().unwrap_or(Verdict::Accepted);
+            let next = settlements.next().unwrap_or(Settlement::Accepted);
             state.settled(slot.answer, slot.local.unwrap_or(next))?;
             continue;
         }

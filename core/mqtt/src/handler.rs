@@ -2,7 +2,7 @@
 //!
 //! The listener promises: messages of one client arrive at [`Handler::publish`] in the order of the wire, no
 //! acknowledgement leaves before the future of its batch resolves, and the future is driven to its end even when
-//! the client has gone. The handler promises: a verdict `Accepted` means that the message is durable.
+//! the client has gone. The handler promises: a settlement `Accepted` means that the message is durable.
 
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ impl std::fmt::Debug for Publish {
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Settlement {
     /// It is durable.
     Accepted,
     /// It was not taken.
@@ -153,9 +153,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Called after everything of an earlier connection with the same identifier is settled.
     fn connect(&self, client: &Client) -> BoxFuture<'static, Result<Session, ConnectRefusal>>;
 
-    /// Takes everything that was readable at once. Resolves when every message is settled, with one verdict for
-    /// each, in the same order. A missing verdict counts as [`Refusal::Unavailable`].
-    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>>;
+    /// Takes everything that was readable at once. Resolves when every message is settled, with one settlement for
+    /// each, in the same order. A missing settlement counts as [`Refusal::Unavailable`].
+    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>>;
 
     /// Forgets QoS 2 packet identifiers. `true` when the forgetting is durable; `false` closes the connection
     /// without a PUBCOMP, and the client asks again.

@@ -33,7 +33,7 @@ pub use config::Limits;
 pub use error::Error;
 pub use futures_util::future::BoxFuture;
 pub use handler::{
-    Client, ConnectRefusal, Handler, Protocol, Publish, Qos, Refusal, Session, Verdict,
+    Client, ConnectRefusal, Handler, Protocol, Publish, Qos, Refusal, Session, Settlement,
 };
 pub use hub::Publisher;
 pub use listener::{Listener, ListenerConfig, Meter};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use wardline_model::limits::TOPIC_BYTES_MAX;
 use wardline_model::{Body, Class, Event, Stamp};
 use wardline_mqtt::{
-    BoxFuture, Client, ConnectRefusal, Handler, Publish, Qos, Refusal, Session, Verdict,
+    BoxFuture, Client, ConnectRefusal, Handler, Publish, Qos, Refusal, Session, Settlement,
 };
 
 use crate::clock::Stamper;
@@ -98,7 +98,7 @@ impl Handler for Intake {
         })
     }
 
-    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
+    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>> {
         let stamp = self.clock.stamp();
         let refusals: Vec<Option<Refusal>> =
             batch.iter().map(|p| topic_refusal(&p.topic)).collect();
@@ -117,15 +117,15 @@ impl Handler for Intake {
         let answer = (!events.is_empty()).then(|| self.store.append(events, ids));
         Box::pin(async move {
             let stored = match answer {
-                None => Verdict::Accepted,
+                None => Settlement::Accepted,
                 Some(answer) => match answer.await {
-                    Ok(Ok(())) => Verdict::Accepted,
-                    Ok(Err(why)) => Verdict::Refused(refusal(why)),
-                    Err(_) => Verdict::Refused(Refusal::Unavailable),
+                    Ok(Ok(())) => Settlement::Accepted,
+                    Ok(Err(why)) => Settlement::Refused(refusal(why)),
+                    Err(_) => Settlement::Refused(Refusal::Unavailable),
                 },
             };
-            let verdict = |refused: Option<Refusal>| refused.map_or(stored, Verdict::Refused);
-            refusals.into_iter().map(verdict).collect()
+            let settlement = |refused: Option<Refusal>| refused.map_or(stored, Settlement::Refused);
+            refusals.into_iter().map(settlement).collect()
         })
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use wardline_model::topic::Upstream;
 use wardline_model::{AgentName, SiteName};
 use wardline_mqtt::{
-    BoxFuture, Client, ConnectRefusal, Handler, Publish, Refusal, Session, Verdict,
+    BoxFuture, Client, ConnectRefusal, Handler, Publish, Refusal, Session, Settlement,
 };
 
 use crate::ingest::access;
@@ -30,7 +30,7 @@ pub struct IngestHandler {
 
 /// What stands at one place of a batch.
 enum Slot {
-    Settled(Verdict),
+    Settled(Settlement),
     Frame,
 }
 
@@ -67,11 +67,11 @@ impl IngestHandler {
                     Heard::Now
                 };
                 self.board.agent_said(agent, &publish.payload, heard);
-                Slot::Settled(Verdict::Accepted)
+                Slot::Settled(Settlement::Accepted)
             }
             None => {
                 self.board.problem(format!("{agent}: publishes where it may not; only its own up and status topics are open to it"));
-                Slot::Settled(Verdict::Refused(Refusal::NotAuthorized))
+                Slot::Settled(Settlement::Refused(Refusal::NotAuthorized))
             }
         };
         let slots = batch.into_iter().map(slot).collect();
@@ -93,8 +93,8 @@ impl Handler for IngestHandler {
         Box::pin(ready(Ok(Session::default())))
     }
 
-    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
-        let all = |refusal, count| vec![Verdict::Refused(refusal); count];
+    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>> {
+        let all = |refusal, count| vec![Settlement::Refused(refusal); count];
         let count = batch.len();
         let line = self.lines().get(&client.id).map(Arc::clone);
         let (Some(agent), Some(line)) = (access::agent_of(&self.site, &client.id), line) else {
@@ -127,7 +127,7 @@ impl Handler for IngestHandler {
         Box::pin(async move {
             match settled.await {
                 Ok(verdicts) => merge(slots, verdicts),
-                Err(_) => vec![Verdict::Refused(Refusal::Unavailable); count],
+                Err(_) => vec![Settlement::Refused(Refusal::Unavailable); count],
             }
         })
     }
@@ -147,14 +147,14 @@ impl Handler for IngestHandler {
     }
 }
 
-fn merge(slots: Vec<Slot>, verdicts: Vec<Result<(), Refused>>) -> Vec<Verdict> {
+fn merge(slots: Vec<Slot>, verdicts: Vec<Result<(), Refused>>) -> Vec<Settlement> {
     let mut verdicts = verdicts.into_iter();
     let verdict = |slot| match slot {
         Slot::Settled(verdict) => verdict,
         Slot::Frame => match verdicts.next() {
-            Some(Ok(())) => Verdict::Accepted,
-            Some(Err(refused)) => Verdict::Refused(refusal(refused)),
-            None => Verdict::Refused(Refusal::Unavailable),
+            Some(Ok(())) => Settlement::Accepted,
+            Some(Err(refused)) => Settlement::Refused(refusal(refused)),
+            None => Settlement::Refused(Refusal::Unavailable),
         },
     };
     slots.into_iter().map(verdict).collect()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use wardline_mqtt::{
     BoxFuture, Client, ConnectRefusal, Handler, Limits, Listener, ListenerConfig, Publish, Session,
-    Verdict,
+    Settlement,
 };
 
 struct TakesAll;
@@ -16,8 +16,12 @@ impl Handler for TakesAll {
         Box::pin(std::future::ready(Ok(Session::default())))
     }
 
-    fn publish(&self, _client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
-        Box::pin(std::future::ready(vec![Verdict::Accepted; batch.len()]))
+    fn publish(
+        &self,
+        _client: &Client,
+        batch: Vec<Publish>,
+    ) -> BoxFuture<'static, Vec<Settlement>> {
+        Box::pin(std::future::ready(vec![Settlement::Accepted; batch.len()]))
     }
 
     fn release(&self, _client: &Client, _packet_ids: Vec<u16>) -> BoxFuture<'static, bool> {

@@ -101,9 +101,9 @@ async fn publish_will(shared: &Shared, client: &Client, will: Will) {
         will: true,
     };
     add(&shared.counters.wills, 1);
-    let verdicts = shared.handler.publish(client, vec![message]).await;
+    let settlements = shared.handler.publish(client, vec![message]).await;
     let mut tally = Tally::default();
-    tally.count(None, verdicts.first().copied().unwrap_or(MISSING));
+    tally.count(None, settlements.first().copied().unwrap_or(MISSING));
     tally.add_to(&shared.counters);
 }
 

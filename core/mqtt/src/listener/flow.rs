@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
 
 use super::budget::Room;
-use crate::Verdict;
+use crate::Settlement;
 use crate::session::{Release, Slot};
 
 /// What was handed over together.
@@ -26,13 +26,13 @@ pub(super) enum Handed {
 /// What came back.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Verdicts(Vec<Verdict>),
+    Settlements(Vec<Settlement>),
     Released(bool),
 }
 
 /// The handler's part.
 pub(super) enum Work {
-    Publish(BoxFuture<'static, Vec<Verdict>>),
+    Publish(BoxFuture<'static, Vec<Settlement>>),
     Release(BoxFuture<'static, bool>),
     /// Nothing for the handler in it; it only waits for its turn. `Some`: the outcome.
     Turn(Option<Outcome>),
@@ -43,7 +43,7 @@ impl Future for Work {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         match self.get_mut() {
-            Self::Publish(future) => future.as_mut().poll(cx).map(Outcome::Verdicts),
+            Self::Publish(future) => future.as_mut().poll(cx).map(Outcome::Settlements),
             Self::Release(future) => future.as_mut().poll(cx).map(Outcome::Released),
             Self::Turn(outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
         }

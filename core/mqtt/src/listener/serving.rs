@@ -20,7 +20,7 @@ use crate::wire::{
     Control, Frame, Front, Kind, parse_control, parse_publish, put_pingresp, put_suback,
     put_unsuback,
 };
-use crate::{Client, CloseReason, Protocol, Publish, Session, Verdict};
+use crate::{Client, CloseReason, Protocol, Publish, Session, Settlement};
 
 pub(super) struct Serving {
     pub(super) shared: Arc<Shared>,
@@ -171,7 +171,7 @@ impl Serving {
                 batch.messages.push(message);
             }
             Step::Answer(slot) => {
-                if slot.local == Some(Verdict::Accepted) {
+                if slot.local == Some(Settlement::Accepted) {
                     add(&self.shared.counters.repeated, 1);
                 }
                 batch.slots.push(slot);
@@ -235,7 +235,7 @@ impl Serving {
         }
         if !batch.slots.is_empty() {
             let work = if batch.messages.is_empty() {
-                Work::Turn(Some(Outcome::Verdicts(Vec::new())))
+                Work::Turn(Some(Outcome::Settlements(Vec::new())))
             } else {
                 Work::Publish(self.shared.handler.publish(&self.client, batch.messages))
             };

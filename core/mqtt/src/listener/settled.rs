@@ -1,6 +1,6 @@
 //! Answers what is settled, in the order of the wire.
 //!
-//! Every verdict is counted, also when its answer can no longer be sent, so that the counters add up.
+//! Every settlement is counted, also when its answer can no longer be sent, so that the counters add up.
 
 use bytes::BytesMut;
 
@@ -9,7 +9,7 @@ use super::serving::Serving;
 use crate::session::{Release, Reply, Slot};
 use crate::stats::{Counters, add};
 use crate::wire::put_ack;
-use crate::{CloseReason, Refusal, Verdict};
+use crate::{CloseReason, Refusal, Settlement};
 
 impl Serving {
     /// Writes the answers of what is settled, in order.
@@ -38,35 +38,35 @@ impl Serving {
         out: &mut BytesMut,
     ) -> Result<(), CloseReason> {
         match (handed, outcome) {
-            (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) => {
-                self.settle_publishes(slots, verdicts, out)
+            (Handed::Publishes(slots), Outcome::Settlements(settlements)) => {
+                self.settle_publishes(slots, settlements, out)
             }
             (Handed::Releases(releases), Outcome::Released(done)) => {
                 self.settle_releases(&releases, done, out)
             }
             // Work and what was handed over are pushed together, so they match.
             (Handed::Publishes(_), Outcome::Released(_))
-            | (Handed::Releases(_), Outcome::Verdicts(_)) => Ok(()),
+            | (Handed::Releases(_), Outcome::Settlements(_)) => Ok(()),
         }
     }
 
     fn settle_publishes(
         &mut self,
         slots: Vec<Slot>,
-        verdicts: Vec<Verdict>,
+        settlements: Vec<Settlement>,
         out: &mut BytesMut,
     ) -> Result<(), CloseReason> {
         let mut tally = Tally::default();
-        let mut verdicts = verdicts.into_iter();
+        let mut settlements = settlements.into_iter();
         let mut end = Ok(());
         for slot in slots {
-            let verdict = slot
+            let settlement = slot
                 .local
-                .unwrap_or_else(|| verdicts.next().unwrap_or(MISSING));
-            tally.count(slot.local, verdict);
+                .unwrap_or_else(|| settlements.next().unwrap_or(MISSING));
+            tally.count(slot.local, settlement);
             // After a refusal that MQTT 3 cannot express nothing more is answered, but all is counted.
             if end.is_ok() {
-                match self.state.settled(slot.answer, verdict) {
+                match self.state.settled(slot.answer, settlement) {
                     Ok(Some(reply)) => {
                         tally.acked += u64::from(reply.code == 0);
                         reply.put(out);
@@ -109,8 +109,8 @@ impl Reply {
     }
 }
 
-/// What a handler that returns too few verdicts is taken to mean.
-pub(super) const MISSING: Verdict = Verdict::Refused(Refusal::Unavailable);
+/// What a handler that returns too few settlements is taken to mean.
+pub(super) const MISSING: Settlement = Settlement::Refused(Refusal::Unavailable);
 
 /// Counts of one batch, so that the shared counters are touched once.
 #[derive(Default)]
@@ -121,26 +121,27 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, local: Option<Verdict>, verdict: Verdict) {
-        match (local, verdict) {
+    pub(super) fn count(&mut self, local: Option<Settlement>, settlement: Settlement) {
+        match (local, settlement) {
             // It was counted when it was handed over the first time.
-            (Some(Verdict::Accepted), _) => {}
-            (_, Verdict::Accepted) => self.settled += 1,
-            (_, Verdict::Refused(_)) => self.refused += 1,
+            (Some(Settlement::Accepted), _) => {}
+            (_, Settlement::Accepted) => self.settled += 1,
+            (_, Settlement::Refused(_)) => self.refused += 1,
         }
     }
 
     /// Counts what is settled without an answer.
     pub(super) fn count_all(&mut self, handed: &Handed, outcome: &Outcome) {
-        let (Handed::Publishes(slots), Outcome::Verdicts(verdicts)) = (handed, outcome) else {
+        let (Handed::Publishes(slots), Outcome::Settlements(settlements)) = (handed, outcome)
+        else {
             return;
         };
-        let mut verdicts = verdicts.iter().copied();
+        let mut settlements = settlements.iter().copied();
         for slot in slots {
-            let verdict = slot
+            let settlement = slot
                 .local
-                .unwrap_or_else(|| verdicts.next().unwrap_or(MISSING));
-            self.count(slot.local, verdict);
+                .unwrap_or_else(|| settlements.next().unwrap_or(MISSING));
+            self.count(slot.local, settlement);
         }
     }
 

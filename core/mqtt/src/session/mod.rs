@@ -1,8 +1,8 @@
 //! The state of one MQTT connection: windows, QoS 2 identifiers, topic aliases.
 //!
-//! Pure: packets and verdicts go in, what to hand over and what to answer comes out. It keeps true that
+//! Pure: packets and settlements go in, what to hand over and what to answer comes out. It keeps true that
 //! a QoS 2 identifier is handed over once between PUBLISH and PUBCOMP, that no answer exists for a message whose
-//! verdict has not come, and that a client has never more unanswered messages than it was granted.
+//! settlement has not come, and that a client has never more unanswered messages than it was granted.
 
 mod topics;
 
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::wire::{Ack, PublishFrame};
-use crate::{CloseReason, Limits, Protocol, Publish, Qos, Refusal, Verdict};
+use crate::{CloseReason, Limits, Protocol, Publish, Qos, Refusal, Settlement};
 use topics::{Resolved, Topics};
 
 /// How a PUBLISH is going to be answered once it is settled.
@@ -32,7 +32,7 @@ pub(crate) enum Answer {
 pub(crate) struct Slot {
     pub(crate) answer: Answer,
     /// Decided here; `None`: the handler decides.
-    pub(crate) local: Option<Verdict>,
+    pub(crate) local: Option<Settlement>,
 }
 
 /// What follows from a PUBLISH.
@@ -164,7 +164,7 @@ impl State {
         let Resolved::Known(topic) = topic else {
             return Ok(Step::Answer(Slot {
                 answer,
-                local: Some(Verdict::Refused(Refusal::TopicInvalid)),
+                local: Some(Settlement::Refused(Refusal::TopicInvalid)),
             }));
         };
         let publish = Publish {
@@ -199,7 +199,7 @@ impl State {
         self.unsettled = self.unsettled.saturating_add(1);
         Ok(Step::Answer(Slot {
             answer: Answer::RecAgain(id),
-            local: Some(Verdict::Accepted),
+            local: Some(Settlement::Accepted),
         }))
     }
 
@@ -261,7 +261,7 @@ impl State {
     pub(crate) fn settled(
         &mut self,
         answer: Answer,
-        verdict: Verdict,
+        settlement: Settlement,
     ) -> Result<Option<Reply>, CloseReason> {
         let (kind, packet_id) = match answer {
             Answer::Nothing => return Ok(None),
@@ -269,31 +269,31 @@ impl State {
             Answer::Rec(id) | Answer::RecAgain(id) => (Ack::Pubrec, id),
         };
         self.unsettled = self.unsettled.saturating_sub(1);
-        match (answer, verdict) {
+        match (answer, settlement) {
             (Answer::Ack(_), _) => self.leave_place(true),
-            (Answer::Rec(id), Verdict::Accepted) => {
+            (Answer::Rec(id), Settlement::Accepted) => {
                 if let Some(exactly) = self.exactly.get_mut(&id) {
                     exactly.stage = Stage::Held;
                 }
             }
-            (Answer::Rec(id), Verdict::Refused(_)) => {
+            (Answer::Rec(id), Settlement::Refused(_)) => {
                 let counted = self.exactly.remove(&id).is_some_and(|held| held.counted);
                 self.leave_place(counted);
             }
             (Answer::RecAgain(_) | Answer::Nothing, _) => {}
         }
-        match verdict {
-            Verdict::Accepted => Ok(Some(Reply {
+        match settlement {
+            Settlement::Accepted => Ok(Some(Reply {
                 kind,
                 packet_id,
                 code: 0,
             })),
-            Verdict::Refused(refusal) if self.v5 => Ok(Some(Reply {
+            Settlement::Refused(refusal) if self.v5 => Ok(Some(Reply {
                 kind,
                 packet_id,
                 code: code(refusal),
             })),
-            Verdict::Refused(_) => Err(CloseReason::MessageRefused),
+            Settlement::Refused(_) => Err(CloseReason::MessageRefused),
         }
     }
 }

@@ -1,4 +1,7 @@
 //! The state machine against its rules, and against a slow, obvious model under random input.
+//!
+//! The rules stand one by one (M13, M14, M16); the model plays a whole conversation and knows nothing of windows or slots,
+//! only which identifiers are held and what was answered.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -54,7 +57,7 @@ fn m13_a_held_identifier_is_answered_again_and_not_handed_over() {
         "no PUBREC was sent"
     );
     let reply = state
-        .settled(first.answer, Verdict::Accepted)
+        .settled(first.answer, Settlement::Accepted)
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -70,7 +73,7 @@ fn m13_a_held_identifier_is_answered_again_and_not_handed_over() {
         again,
         Step::Answer(Slot {
             answer: Answer::RecAgain(5),
-            local: Some(Verdict::Accepted)
+            local: Some(Settlement::Accepted)
         })
     ));
     assert_eq!(state.release(5), Ok(Release::Forget(5)));
@@ -128,7 +131,7 @@ fn m16_more_than_the_receive_maximum_ends_the_connection() {
         CloseReason::ReceiveMaximumExceeded
     );
     assert!(publish(&mut state, 0, 0).is_ok(), "QoS 0 takes no place");
-    state.settled(one.answer, Verdict::Accepted).unwrap();
+    state.settled(one.answer, Settlement::Accepted).unwrap();
     assert!(publish(&mut state, 1, 3).is_ok());
 }
 
@@ -139,7 +142,7 @@ fn m16_mqtt_3_waits_instead() {
     assert!(state.may_read());
     slot(publish(&mut state, 1, 2));
     assert!(!state.may_read());
-    state.settled(one.answer, Verdict::Accepted).unwrap();
+    state.settled(one.answer, Settlement::Accepted).unwrap();
     assert!(
         state.may_read(),
         "an unreleased identifier must not stop the PUBREL from being read"
@@ -160,7 +163,7 @@ fn m12_refusals() {
         for qos in [1, 2] {
             let slot = slot(publish(&mut five, qos, 3));
             let reply = five
-                .settled(slot.answer, Verdict::Refused(refusal))
+                .settled(slot.answer, Settlement::Refused(refusal))
                 .unwrap()
                 .unwrap();
             assert_eq!(reply.code, expected);
@@ -169,13 +172,13 @@ fn m12_refusals() {
     assert_eq!(five.window, 0);
     let mut three = State::new(Protocol::V31, &limits(10), &[]);
     let slot = slot(publish(&mut three, 1, 3));
-    let verdict = Verdict::Refused(Refusal::Busy);
+    let settlement = Settlement::Refused(Refusal::Busy);
     assert_eq!(
-        three.settled(slot.answer, verdict),
+        three.settled(slot.answer, settlement),
         Err(CloseReason::MessageRefused)
     );
     assert_eq!(
-        three.settled(Answer::Nothing, verdict),
+        three.settled(Answer::Nothing, settlement),
         Ok(None),
         "QoS 0 has no answer"
     );
@@ -254,13 +257,13 @@ proptest! {
                 },
                 Input::Settle { accept } => {
                     let Some(answer) = model.waiting.pop_front() else { continue };
-                    let verdict = match answer {
-                        Answer::RecAgain(_) => Verdict::Accepted,
-                        _ if accept => Verdict::Accepted,
-                        _ => Verdict::Refused(Refusal::Busy),
+                    let settlement = match answer {
+                        Answer::RecAgain(_) => Settlement::Accepted,
+                        _ if accept => Settlement::Accepted,
+                        _ => Settlement::Refused(Refusal::Busy),
                     };
-                    match (state.settled(answer, verdict), answer, verdict) {
-                        (Ok(Some(reply)), Answer::Rec(id), Verdict::Accepted) => {
+                    match (state.settled(answer, settlement), answer, settlement) {
+                        (Ok(Some(reply)), Answer::Rec(id), Settlement::Accepted) => {
                             prop_assert_eq!((reply.kind, reply.packet_id), (Ack::Pubrec, id));
                             model.held.insert(id);
                         }
@@ -272,8 +275,8 @@ proptest! {
                         (Ok(Some(reply)), Answer::RecAgain(id), _) => prop_assert_eq!((reply.kind, reply.packet_id), (Ack::Pubrec, id)),
                         (Ok(None), answer, _) => prop_assert_eq!(answer, Answer::Nothing),
                         (Ok(Some(_)), Answer::Nothing, _) => prop_assert!(false, "QoS 0 was answered"),
-                        (Err(_), _, verdict) => {
-                            prop_assert!(!v5 && verdict != Verdict::Accepted);
+                        (Err(_), _, settlement) => {
+                            prop_assert!(!v5 && settlement != Settlement::Accepted);
                             return Ok(());
                         }
                     }

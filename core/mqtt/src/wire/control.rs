@@ -1,4 +1,7 @@
 //! The packets that come rarely: subscriptions, releases, goodbyes.
+//!
+//! All of them are read by one rule: every field in its order, every reserved bit zero, nothing behind the last field. What
+//! MQTT 5 lets a client leave out (codes, properties) may be missing from the end only.
 
 use super::properties::{
     self, REASON_STRING, SERVER_REFERENCE, SESSION_EXPIRY, SUBSCRIPTION_IDENTIFIER, USER_PROPERTY,

@@ -1,7 +1,10 @@
 //! Acknowledgements wait for the handler (P1), in the order of the wire, and refusals are said as the protocol allows.
+//!
+//! The handler is the test's own: it holds what it is told to hold, so that "nothing left before" can be proved by a ping
+//! that overtakes nothing.
 
 use crate::support::*;
-use wardline_mqtt::{Limits, Qos, Refusal, Verdict};
+use wardline_mqtt::{Limits, Qos, Refusal, Settlement};
 
 const ALL: [Protocol; 3] = [Protocol::V31, Protocol::V311, Protocol::V5];
 
@@ -120,8 +123,8 @@ async fn m12_mqtt_3_is_not_acknowledged_and_closed() {
         for qos in [1, 2] {
             let (listener, handler) = start(Limits::default()).await;
             handler.judge(|publish| match publish.packet_id {
-                Some(2) => Verdict::Refused(Refusal::QuotaExceeded),
-                _ => Verdict::Accepted,
+                Some(2) => Settlement::Refused(Refusal::QuotaExceeded),
+                _ => Settlement::Accepted,
             });
             let mut raw = Raw::connected(address(&listener), protocol, "a").await;
             let bytes: Vec<u8> = (1..=3)
@@ -364,8 +367,8 @@ async fn m29_what_was_handed_over_is_settled_although_the_client_has_gone() {
 async fn m32_received_is_settled_and_refused_and_repeated() {
     let (listener, handler) = start(Limits::default()).await;
     handler.judge(|publish| match publish.payload.as_ref() {
-        b"no" => Verdict::Refused(Refusal::PayloadInvalid),
-        _ => Verdict::Accepted,
+        b"no" => Settlement::Refused(Refusal::PayloadInvalid),
+        _ => Settlement::Accepted,
     });
     for (n, protocol) in ALL.into_iter().cycle().take(12).enumerate() {
         let mut raw = Raw::connected(address(&listener), protocol, &format!("c{n}")).await;

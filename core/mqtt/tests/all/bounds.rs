@@ -1,4 +1,7 @@
 //! Everything is bounded (P7): packets, pending bytes, connections, waits.
+//!
+//! Each test drives one bound from the smallest limits that show it, looks at what happens there, and that everything which
+//! was taken is given back.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,6 @@
-//! The client against the listener over pipes, and against peers that do not behave.
+//! The client against the listener over pipes, and against peers that do not behave (M37, M38).
+//!
+//! Time is virtual: minutes of pings and of silence take no time, and end to the second.
 
 use std::time::Duration;
 

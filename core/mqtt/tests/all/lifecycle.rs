@@ -1,4 +1,7 @@
 //! How connections begin and end: identifiers, keep-alive, wills, take-over, shutdown.
+//!
+//! Whatever ends a connection, the handler hears of it once, after everything that was handed over is settled, and the will
+//! leaves or does not leave as the reason says.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,7 @@
-//! The listener over pipes in memory and in virtual time: the same every time, whatever the machine does.
+//! The listener over pipes in memory and in virtual time: the same every time, whatever the machine does (M36).
+//!
+//! What the other files show over sockets is shown here without them where it is the stream that matters: handshake, held
+//! answers, packets in pieces, peers that stall. Every timeout is held to the millisecond.
 
 use std::time::Duration;
 

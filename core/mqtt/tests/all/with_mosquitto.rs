@@ -1,4 +1,7 @@
-//! Mosquitto's command line clients against the listener (M35). Debian: mosquitto-clients.
+//! Mosquitto's command line clients against the listener (M35).
+//!
+//! They are programs of their own, in every protocol version. Without them (Debian: mosquitto-clients) a test says so and
+//! passes, unless WARDLINE_REQUIRE_TOOLS=1.
 
 use std::process::{Command, Output, Stdio};
 

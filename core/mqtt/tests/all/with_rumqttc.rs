@@ -1,4 +1,7 @@
-//! The client library that the agents use, against the listener (M35).
+//! rumqttc, a client library that is not ours, against the listener (M35).
+//!
+//! Every QoS of both protocol versions, aliases, and what it sends again after a reconnect: another reading of the standard
+//! than the one that wrote the listener.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use wardline_model::{AgentName, Frame, Lane, RangeSet, Receipt, SiteName, topic};
 use wardline_mqtt::{
     Acceptor, BoxFuture, Client, ConnectRefusal, Handler, Limits, Listener, ListenerConfig,
-    Publish, Publisher, Refusal, Session, Verdict,
+    Publish, Publisher, Refusal, Session, Settlement,
 };
 
 pub(crate) const SITE: &str = "st-mary";
@@ -128,7 +128,7 @@ impl Bridge {
         self.frames.lock().unwrap().len()
     }
 
-    fn take(&self, publish: &Publish) -> Verdict {
+    fn take(&self, publish: &Publish) -> Settlement {
         let site = SiteName::new(SITE).unwrap();
         match topic::parse_upstream(&site, &publish.topic) {
             Some(topic::Upstream::Frame { agent, lane }) => {
@@ -142,13 +142,13 @@ impl Bridge {
                     .unwrap()
                     .insert(frame.header.first, frame.header.last());
                 self.frames.lock().unwrap().push((lane, frame));
-                Verdict::Accepted
+                Settlement::Accepted
             }
             Some(topic::Upstream::Status { .. }) => {
                 self.statuses.lock().unwrap().push(publish.payload.to_vec());
-                Verdict::Accepted
+                Settlement::Accepted
             }
-            None => Verdict::Refused(Refusal::NotAuthorized),
+            None => Settlement::Refused(Refusal::NotAuthorized),
         }
     }
 }
@@ -169,8 +169,8 @@ impl Handler for Bridge {
         })
     }
 
-    fn publish(&self, _: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
-        let verdicts: Vec<Verdict> = batch.iter().map(|p| self.take(p)).collect();
+    fn publish(&self, _: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>> {
+        let verdicts: Vec<Settlement> = batch.iter().map(|p| self.take(p)).collect();
         if self.may_send() {
             self.receipt();
         }

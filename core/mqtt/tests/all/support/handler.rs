@@ -1,14 +1,17 @@
 //! A handler that keeps everything, answers when it is told to, and remembers in which order things happened.
+//!
+//! It is the only double of these tests. It knows a session by its identifier, as a handler that keeps QoS 2 identifiers on
+//! disk does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::oneshot;
 use wardline_mqtt::{
-    BoxFuture, Client, ConnectRefusal, Handler, Publish, Qos, Refusal, Session, Verdict,
+    BoxFuture, Client, ConnectRefusal, Handler, Publish, Qos, Refusal, Session, Settlement,
 };
 
-type Judge = Box<dyn Fn(&Publish) -> Verdict + Send>;
+type Judge = Box<dyn Fn(&Publish) -> Settlement + Send>;
 
 #[derive(Default)]
 pub struct State {
@@ -66,12 +69,12 @@ impl TestHandler {
         }
     }
 
-    pub fn judge(&self, judge: impl Fn(&Publish) -> Verdict + Send + 'static) {
+    pub fn judge(&self, judge: impl Fn(&Publish) -> Settlement + Send + 'static) {
         self.state().judge = Some(Box::new(judge));
     }
 
     pub fn refuse_all(&self, refusal: Refusal) {
-        self.judge(move |_| Verdict::Refused(refusal));
+        self.judge(move |_| Settlement::Refused(refusal));
     }
 
     /// Payloads in the order in which they were handed over.
@@ -140,7 +143,7 @@ impl Handler for TestHandler {
         })
     }
 
-    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Verdict>> {
+    fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>> {
         let mut state = self.state();
         let bytes: usize = batch.iter().map(|publish| publish.payload.len()).sum();
         state.outstanding_bytes += bytes;
@@ -149,17 +152,17 @@ impl Handler for TestHandler {
             state
                 .judge
                 .as_ref()
-                .map_or(Verdict::Accepted, |judge| judge(publish))
+                .map_or(Settlement::Accepted, |judge| judge(publish))
         };
-        let verdicts: Vec<Verdict> = batch.iter().map(judge).collect();
+        let settlements: Vec<Settlement> = batch.iter().map(judge).collect();
         state.batches.push(batch.len());
         let id = client.id.to_string();
-        let exactly = |(publish, verdict): (&Publish, &Verdict)| {
-            (publish.qos == Qos::ExactlyOnce && *verdict == Verdict::Accepted)
+        let exactly = |(publish, settlement): (&Publish, &Settlement)| {
+            (publish.qos == Qos::ExactlyOnce && *settlement == Settlement::Accepted)
                 .then_some(publish.packet_id)
                 .flatten()
         };
-        let taken: Vec<u16> = batch.iter().zip(&verdicts).filter_map(exactly).collect();
+        let taken: Vec<u16> = batch.iter().zip(&settlements).filter_map(exactly).collect();
         state
             .messages
             .extend(batch.into_iter().map(|publish| (id.clone(), publish)));
@@ -172,7 +175,7 @@ impl Handler for TestHandler {
             let mut state = shared.lock().unwrap();
             state.outstanding_bytes -= bytes;
             state.unreleased.entry(id).or_default().extend(taken);
-            verdicts
+            settlements
         })
     }
 

@@ -1,4 +1,7 @@
 //! Packets as bytes, written by hand so that no code is shared with the listener.
+//!
+//! What both sides got wrong in the same way would otherwise pass. Names follow the standard; MQTT 5 packets carry an empty
+//! block of properties unless a test writes one.
 
 pub use wardline_mqtt::Protocol;
 
