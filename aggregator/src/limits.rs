@@ -29,12 +29,6 @@ wardline_limits::limits! {
     /// Wait before the view topics are tried again.
     pub OUTBOX_RETRY_MS: u64 = 1_000, "ms", "the same rows are appended again";
 
-    /// Longest single wait of a log reader; a stop is noticed at once all the same.
-    pub READ_WAIT_MS: u64 = 1_000, "ms", "the position is compared with the log, and reading goes on";
-    /// How often new topics and partitions are looked for, and the end of an idle partition is compared.
-    pub DISCOVER_INTERVAL_MS: u64 = 5_000, "ms", "topics and ends are asked for again";
-    /// The same while a topic does not exist yet.
-    pub DISCOVER_MISSING_INTERVAL_MS: u64 = 250, "ms", "topics are asked for again";
     /// First wait after a failure of a log.
     pub RETRY_FIRST_MS: u64 = 200, "ms", "the next wait is twice as long";
     /// Longest wait between two attempts at a log that fails.

@@ -2,9 +2,9 @@
 //! store lost nothing, doubled nothing and stands for exactly its positions (P5, P6).
 
 use std::path::Path;
-use std::time::Duration;
 
 use wardline_log::SharedLog;
+use wardline_log::follow::Scan;
 use wardline_model::topic::FHIR_TOPICS;
 
 use crate::Source;
@@ -12,7 +12,6 @@ use crate::config::state_path;
 use crate::decode;
 use crate::error::AggregatorError;
 use crate::ledger::{BedList, Ledger};
-use crate::limits::{DELIVERY_RECORDS_MAX, READ_WAIT_MS};
 use crate::store::Store;
 
 /// Folds everything that the logs hold into a fresh ledger: the centre's log if any source is remote, and the logs of
@@ -41,11 +40,8 @@ async fn fold_log(log: &SharedLog, site: &str, ledger: &mut Ledger) -> Result<()
             Err(error) => return Err(error.into()),
         };
         for held in offsets {
-            let mut reader = log.reader(topic, held.partition, held.start).await?;
-            while reader.position() < held.end {
-                let entries = reader
-                    .next(DELIVERY_RECORDS_MAX, Duration::from_millis(READ_WAIT_MS))
-                    .await?;
+            let mut scan = Scan::new(&**log, topic, held);
+            while let Some(entries) = scan.next().await? {
                 for entry in entries {
                     let decoded =
                         decode::fact(site, topic, held.partition, entry.offset, &entry.record);

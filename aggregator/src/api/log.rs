@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::mpsc;
 use wardline_api::LogLine;
+use wardline_log::follow::{Follower, Item, Mark, Scan};
 use wardline_log::{Entry, LogError, PartitionOffsets, SharedLog};
 use wardline_model::time::rfc3339;
 
@@ -24,16 +25,24 @@ use super::topics::logs;
 use super::{Api, Context};
 use crate::limits::{
     ANSWER_TIMEOUT_MS, FOLLOW_CLIENTS_MAX, LOG_LINES_DEFAULT, LOG_LINES_MAX, LOG_LINES_QUEUED_MAX,
-    READ_WAIT_MS,
 };
 
 struct Asked {
     topic: String,
     log: SharedLog,
+    /// All that there are.
     partitions: Vec<PartitionOffsets>,
+    /// Only this one.
+    only: Option<u32>,
     from: Option<u64>,
     limit: usize,
     follow: bool,
+}
+
+impl Asked {
+    fn wants(&self, partition: u32) -> bool {
+        self.only.is_none_or(|only| only == partition)
+    }
 }
 
 pub(crate) async fn get(
@@ -51,7 +60,7 @@ pub(crate) async fn get(
             return Err(Failure::busy("follow a topic"));
         }
         tokio::spawn(async move {
-            follow(&counted, asked, lines).await;
+            said(&asked.topic, follow(&counted, &asked, &lines).await);
             counted
                 .shared
                 .api
@@ -100,20 +109,23 @@ async fn asked(api: &Arc<Api>, topic: String, uri: &Uri) -> Result<Asked, Failur
         LOG_LINES_DEFAULT
     };
     let limit = limit.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let (log, mut partitions) = find(api, &topic, site.as_deref()).await?;
-    if let Some(partition) = partition {
-        partitions.retain(|held| u64::from(held.partition) == partition);
-        if partitions.is_empty() {
-            return Err(Failure::wrong(
-                "partition",
-                "is not in the topic",
-                "0 and up",
-            ));
-        }
+    let only = partition.and_then(|n| u32::try_from(n).ok());
+    let (log, partitions) = find(api, &topic, site.as_deref()).await?;
+    let ends: Vec<u64> = partitions
+        .iter()
+        .filter(|held| only.is_none_or(|only| only == held.partition))
+        .map(|held| held.end)
+        .collect();
+    if ends.is_empty() {
+        return Err(Failure::wrong(
+            "partition",
+            "is not in the topic",
+            "0 and up",
+        ));
     }
-    let beyond = partitions.iter().all(|held| from.unwrap_or(0) > held.end);
+    let beyond = ends.iter().all(|end| from.unwrap_or(0) > *end);
     if let (Some(from), true) = (from, beyond) {
-        let ends: Vec<String> = partitions.iter().map(|held| held.end.to_string()).collect();
+        let ends: Vec<String> = ends.iter().map(ToString::to_string).collect();
         return Err(Failure::wrong(
             "from",
             &format!("({from}) is beyond the end"),
@@ -124,6 +136,7 @@ async fn asked(api: &Arc<Api>, topic: String, uri: &Uri) -> Result<Asked, Failur
         topic,
         log,
         partitions,
+        only,
         from,
         limit,
         follow,
@@ -158,24 +171,26 @@ async fn find(
 
 async fn list(asked: &Asked, lines: &mpsc::Sender<Bytes>) -> Result<(), LogError> {
     let mut left = asked.limit;
-    for held in &asked.partitions {
+    for held in asked
+        .partitions
+        .iter()
+        .filter(|held| asked.wants(held.partition))
+    {
         let from = asked.from.unwrap_or(held.start).max(held.start);
         if from >= held.end {
             continue;
         }
-        let mut reader = asked.log.reader(&asked.topic, held.partition, from).await?;
-        while left > 0 && reader.position() < held.end {
-            let entries = reader
-                .next(
-                    left.min(LOG_LINES_QUEUED_MAX),
-                    Duration::from_millis(READ_WAIT_MS),
-                )
-                .await?;
-            for entry in entries.iter().filter(|e| e.offset < held.end) {
+        let range = PartitionOffsets {
+            start: from,
+            ..*held
+        };
+        let mut scan = Scan::new(&*asked.log, &asked.topic, range).limit(left);
+        while let Some(entries) = scan.next().await? {
+            left -= entries.len();
+            for entry in &entries {
                 if !send(lines, &asked.topic, entry).await {
                     return Ok(());
                 }
-                left -= 1;
             }
         }
     }
@@ -183,52 +198,40 @@ async fn list(asked: &Asked, lines: &mpsc::Sender<Bytes>) -> Result<(), LogError
 }
 
 /// All partitions at once, until the client goes, the limit is reached or the aggregator stops.
-async fn follow(api: &Arc<Api>, asked: Asked, lines: mpsc::Sender<Bytes>) {
-    let (merged, mut entries) = mpsc::channel::<Entry>(LOG_LINES_QUEUED_MAX);
-    let mut readers = tokio::task::JoinSet::new();
-    for held in &asked.partitions {
-        let (log, topic, merged) = (asked.log.clone(), asked.topic.clone(), merged.clone());
-        let from = asked.from.unwrap_or(held.start).clamp(held.start, held.end);
-        let partition = held.partition;
-        readers.spawn(async move {
-            let result = tail(&log, &topic, partition, from, merged).await;
-            said(&topic, result);
-        });
-    }
-    drop(merged);
-    let mut left = asked.limit;
-    while left > 0 {
-        let entry = tokio::select! {
-            entry = entries.recv() => entry,
-            () = lines.closed() => None,
-            () = api.stop.stopped() => None,
-        };
-        let Some(entry) = entry else { return };
-        if !send(&lines, &asked.topic, &entry).await {
-            return;
-        }
-        left -= 1;
-    }
-}
-
-async fn tail(
-    log: &SharedLog,
-    topic: &str,
-    partition: u32,
-    from: u64,
-    merged: mpsc::Sender<Entry>,
+async fn follow(
+    api: &Arc<Api>,
+    asked: &Asked,
+    lines: &mpsc::Sender<Bytes>,
 ) -> Result<(), LogError> {
-    let mut reader = log.reader(topic, partition, from).await?;
+    let log = asked.log.clone();
+    let mut follower =
+        Follower::new(log, &[&*asked.topic], api.stop.clone()).max(LOG_LINES_QUEUED_MAX);
+    for held in &asked.partitions {
+        let from = match asked.wants(held.partition) {
+            true => asked.from.unwrap_or(held.start),
+            false => held.end,
+        };
+        let mark = Mark::at(from.clamp(held.start, held.end));
+        follower = follower.starting_at(&asked.topic, held.partition, mark);
+    }
+    let mut left = asked.limit;
     loop {
-        let entries = reader
-            .next(LOG_LINES_QUEUED_MAX, Duration::from_millis(READ_WAIT_MS))
-            .await?;
-        for entry in entries {
-            if merged.send(entry).await.is_err() {
+        let item = tokio::select! {
+            item = follower.next() => item?,
+            () = lines.closed() => None,
+        };
+        let batch = match item {
+            None => return Ok(()),
+            Some(Item::Entries(batch)) if asked.wants(batch.place.partition) => batch,
+            Some(_) => continue,
+        };
+        for entry in &batch.entries {
+            if left == 0 || !send(lines, &asked.topic, entry).await {
                 return Ok(());
             }
+            left -= 1;
         }
-        if merged.is_closed() {
+        if left == 0 {
             return Ok(());
         }
     }

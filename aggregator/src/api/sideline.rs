@@ -7,9 +7,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use serde_json::{Value, json};
-use std::time::Duration;
 use wardline_api::{Sideline, SidelineItem};
-use wardline_log::{Entry, LogError, Record};
+use wardline_log::follow::Scan;
+use wardline_log::{Entry, LogError, PartitionOffsets, Record};
 use wardline_model::record::{CAUSE, DETAIL, EVENT_ID, MAPPING, RULE, WHERE};
 use wardline_model::time::rfc3339;
 use wardline_model::topic::{RETRY, SIDELINE};
@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::params::Params;
 use super::{Api, Context};
 use crate::Source;
-use crate::limits::{READ_WAIT_MS, SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
+use crate::limits::{SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
 
 /// Header of a `retry` record: which sideline record it repeats.
 pub(crate) const SIDELINE_ID: &str = "sideline-id";
@@ -109,21 +109,23 @@ async fn collect(
             if from >= held.end {
                 continue;
             }
-            let mut reader = source.log.reader(SIDELINE, held.partition, from).await?;
-            while out.len() < max && reader.position() < held.end {
-                let wait = Duration::from_millis(READ_WAIT_MS);
-                for entry in reader.next(max - out.len(), wait).await? {
+            let range = PartitionOffsets {
+                start: from,
+                ..held
+            };
+            let mut scan = Scan::new(&*source.log, SIDELINE, range).limit(max - out.len());
+            while let Some(entries) = scan.next().await? {
+                out.extend(entries.into_iter().map(|entry| {
                     let at = Position {
                         source: index,
                         partition: held.partition,
                         offset: entry.offset,
                     };
-                    out.push((at, entry));
-                }
+                    (at, entry)
+                }));
             }
         }
     }
-    out.truncate(max);
     Ok(out)
 }
 
@@ -169,18 +171,23 @@ pub(crate) async fn replay(
 }
 
 async fn entry_at(source: &Source, at: Position) -> Result<Option<Entry>, Failure> {
-    let reader = source.log.reader(SIDELINE, at.partition, at.offset).await;
-    let mut reader = match reader {
-        Ok(reader) => reader,
-        Err(
-            LogError::OffsetOutOfRange { .. }
-            | LogError::UnknownPartition { .. }
-            | LogError::UnknownTopic { .. },
-        ) => return Ok(None),
+    let held = match source.log.offsets(SIDELINE).await {
+        Ok(held) => held,
+        Err(LogError::UnknownTopic { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let found = reader.next(1, Duration::from_millis(READ_WAIT_MS)).await?;
-    Ok(found.into_iter().next().filter(|e| e.offset == at.offset))
+    let has =
+        |h: &PartitionOffsets| h.partition == at.partition && (h.start..h.end).contains(&at.offset);
+    if !held.iter().any(has) {
+        return Ok(None);
+    }
+    let range = PartitionOffsets {
+        partition: at.partition,
+        start: at.offset,
+        end: at.offset + 1,
+    };
+    let found = Scan::new(&*source.log, SIDELINE, range).next().await?;
+    Ok(found.and_then(|entries| entries.into_iter().next()))
 }
 
 /// A page of another origin must not make a browser do this in a person's name.

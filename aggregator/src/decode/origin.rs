@@ -7,6 +7,7 @@ use std::fmt;
 
 use wardline_log::Record;
 use wardline_model::record::ORIGIN;
+use wardline_model::topic::STATUS;
 
 /// Header with the epoch, absent for 0.
 pub(crate) const ORIGIN_EPOCH: &str = "origin-epoch";
@@ -61,11 +62,36 @@ impl Origin {
         self.site == site && self.topic == topic && self.partition == partition
     }
 
-    /// The record as it goes to the centre: key, value, time and headers kept, origin added.
+    /// The record as it goes to the centre: key, value, time and headers kept, origin added (RP2). Names of agents are
+    /// unique within a site only, so the keys of statuses get the site before them (RP10).
     pub(crate) fn stamp(&self, mut record: Record) -> Record {
+        if self.topic == STATUS {
+            let name = record.key.as_deref().unwrap_or_default();
+            record.key = Some([self.site.as_bytes(), b"/", name].concat().into());
+        }
         record.headers.push(ORIGIN, self.to_string());
         if self.epoch > 0 {
             record.headers.push(ORIGIN_EPOCH, self.epoch.to_string());
+        }
+        record
+    }
+
+    /// The record as it stands at its source.
+    pub(crate) fn original(&self, copy: &Record) -> Record {
+        let mut record = copy.clone();
+        let ours = |name: &str| name == ORIGIN || name == ORIGIN_EPOCH;
+        record.headers = copy
+            .headers
+            .iter()
+            .filter(|(name, _)| !ours(name))
+            .collect();
+        if self.topic == STATUS {
+            let site = self.site.len() + 1;
+            record.key = copy
+                .key
+                .as_ref()
+                .filter(|key| key.len() >= site)
+                .map(|key| key.slice(site..));
         }
         record
     }
@@ -77,16 +103,22 @@ mod tests {
 
     #[test]
     fn rp2_origins_are_read_back_as_they_were_written() {
-        for epoch in [0, 3] {
+        for (epoch, topic) in [(0, "fhir.encounter"), (3, "status")] {
             let origin = Origin {
                 site: "st-mary".into(),
-                topic: "fhir.encounter".into(),
+                topic: topic.into(),
                 partition: 2,
                 offset: 17,
                 epoch,
             };
-            let record = origin.stamp(Record::default());
-            assert_eq!(Origin::of(&record), Some(origin));
+            let record = Record {
+                key: Some("k".into()),
+                headers: [("a", "1")].into_iter().collect(),
+                ..Record::default()
+            };
+            let copy = origin.stamp(record.clone());
+            assert_eq!(origin.original(&copy), record);
+            assert_eq!(Origin::of(&copy), Some(origin));
         }
         for bad in ["", "a/b", "a/b/0", "a/b/x/1", "a/b/0/1/2", "/b/0/1"] {
             assert_eq!(Origin::parse(bad, 0), None, "{bad}");

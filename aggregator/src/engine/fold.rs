@@ -18,7 +18,6 @@ use crate::error::AggregatorError;
 use crate::health::coverage::{Heard, speaker};
 use crate::health::fold::InputProgress;
 use crate::ledger::{Fact, Ledger, Outcome, Touched, View};
-use crate::replicate::check::identity;
 use crate::store::{Batch, FoldCounts, Mark, Problem, Store, Unreadable};
 use crate::views::{Computed, Views};
 
@@ -127,7 +126,7 @@ impl Fold {
             });
         progress.site.clone_from(&delivery.site);
         progress.trouble.clone_from(&delivery.trouble);
-        progress.end = delivery.end;
+        progress.end = delivery.place.end;
         progress.checked |= delivery.trouble.is_none();
         if let Some(text) = &delivery.problem {
             progress.problem = Some(Problem {
@@ -135,8 +134,9 @@ impl Fold {
                 at_ms: now_ms,
             });
         }
-        let moved = progress.next != delivery.next || delivery.problem.is_some();
-        progress.next = delivery.next;
+        let next = delivery.place.mark.next;
+        let moved = progress.next != next || delivery.problem.is_some();
+        progress.next = next;
         if !moved {
             return;
         }
@@ -145,12 +145,8 @@ impl Fold {
             .positions
             .entry(delivery.key.clone())
             .or_default();
-        mark.next = delivery.next;
+        mark.read.clone_from(&delivery.place.mark);
         mark.problem.clone_from(&progress.problem);
-        mark.last = delivery
-            .entries
-            .last()
-            .map(|e| (e.offset, identity(&e.record)));
     }
 
     /// Decodes and applies one record, and says whose it was.
@@ -170,8 +166,8 @@ impl Fold {
         counts.stage.received += 1;
         let decoded = decode::fact(
             &delivery.site,
-            &delivery.topic,
-            delivery.partition,
+            &delivery.place.topic,
+            delivery.place.partition,
             entry.offset,
             &entry.record,
         );
@@ -182,7 +178,7 @@ impl Fold {
                 counts.stage.sidelined += 1;
                 let here = format!(
                     "{}/{}/{}/{}",
-                    delivery.site, delivery.topic, delivery.partition, entry.offset
+                    delivery.site, delivery.place.topic, delivery.place.partition, entry.offset
                 );
                 self.set_aside(Unreadable {
                     site: site.clone(),
@@ -379,8 +375,8 @@ fn compute(shared: &Shared, at_ms: i64, only: Option<&Touched>) -> Computed {
 /// A partition as the last run left it; its site is known with the first delivery.
 fn restored(mark: Mark) -> InputProgress {
     InputProgress {
-        next: mark.next,
-        end: mark.next,
+        next: mark.read.next,
+        end: mark.read.next,
         problem: mark.problem,
         ..InputProgress::default()
     }

@@ -95,10 +95,6 @@ impl CopyProgress {
         self.tick();
     }
 
-    pub(crate) fn position(&self, id: &PartitionId) -> u64 {
-        self.partitions().get(id).map_or(0, |p| p.next)
-    }
-
     pub(crate) fn all(&self) -> Vec<(PartitionId, PartitionProgress)> {
         self.partitions()
             .iter()

@@ -7,23 +7,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardline_log::{
-    Entry, LogError, PartitionOffsets, PartitionReader, Position, Record, SharedLog,
-};
+use wardline_log::follow::{Mark, Place};
+use wardline_log::{Entry, Position, Record, SharedLog};
+use wardline_model::RangeSet;
 use wardline_model::record::ORIGIN;
 use wardline_model::topic::STATUS;
 use wardline_service::Stop;
 
-use super::check::{Verdict, by_offsets, by_record, identity};
 use super::resume::{Copied, Resume};
 use crate::decode::origin::Origin;
 use crate::error::AggregatorError;
 use crate::health::copies::{CopyProgress, PartitionId};
 use crate::hooks::{FaultPoint, Hooks};
-use crate::limits::{
-    CHECKPOINT_INTERVAL_MS, CHECKPOINT_RECORDS_MAX, COPY_RECORDS_MAX, DISCOVER_INTERVAL_MS,
-    READ_WAIT_MS,
-};
+use crate::limits::{CHECKPOINT_INTERVAL_MS, CHECKPOINT_RECORDS_MAX};
 use crate::store::{Checkpoint, LastCopy, Problem, Store};
 
 /// What all copies of one aggregator share.
@@ -36,26 +32,29 @@ pub(crate) struct Context {
     pub(crate) stop: Stop,
 }
 
+impl Context {
+    /// What keeps a partition from being copied right now.
+    pub(crate) fn stuck(&self, id: &PartitionId, error: &AggregatorError) {
+        self.progress.update(id, |p| {
+            p.trouble = Some(format!("copying {}/{}: {error}", id.1, id.2));
+        });
+    }
+}
+
 pub(crate) struct Copier {
     context: Context,
-    source: SharedLog,
     id: PartitionId,
     key: String,
     state: Resume,
-    /// The checkpoint as it stands in the store.
-    stored: Option<Checkpoint>,
+    /// Whether the store has an older checkpoint.
+    unsaved: bool,
     uncommitted: u64,
-    checked: Instant,
     saved: Instant,
 }
 
 impl Copier {
     /// Reads back where the last run ended, and says so before anything is copied.
-    pub(crate) async fn open(
-        context: Context,
-        source: SharedLog,
-        id: PartitionId,
-    ) -> Result<Self, AggregatorError> {
+    pub(crate) async fn open(context: Context, id: PartitionId) -> Result<Self, AggregatorError> {
         let (site, topic, partition) = &id;
         let key = format!("{site}/{topic}/{partition}");
         let hint = load_hint(&context.store, &key).await?;
@@ -65,138 +64,89 @@ impl Copier {
             topic,
             partition: *partition,
         };
-        let state = copied.resume(hint.clone()).await?;
-        let now = Instant::now();
+        let state = match copied.resume(hint.clone()).await {
+            Ok(state) => state,
+            Err(error) => {
+                let error = error.into();
+                context.stuck(&id, &error);
+                return Err(error);
+            }
+        };
         let copier = Self {
+            unsaved: hint.as_ref() != Some(&state.checkpoint),
             context,
-            source,
             id,
             key,
             state,
-            stored: hint,
             uncommitted: 0,
-            checked: now,
-            saved: now,
+            saved: Instant::now(),
         };
         copier.report(None);
         Ok(copier)
     }
 
-    /// Copies until told to stop; errors are for the caller, who opens a new copier after a while.
-    pub(crate) async fn run(&mut self) -> Result<(), AggregatorError> {
-        let mut reader = self.reader().await?;
-        while !self.context.stop.is_stopped() {
-            let entries = tokio::select! {
-                entries = reader.next(COPY_RECORDS_MAX, Duration::from_millis(READ_WAIT_MS)) => entries,
-                () = self.context.stop.stopped() => break,
-            };
-            match entries {
-                Ok(entries) if entries.is_empty() => reader = self.idle(reader).await?,
-                Ok(entries) => self.copy(entries, reader.position()).await?,
-                Err(LogError::OffsetOutOfRange { .. }) => reader = self.reader().await?,
-                Err(error) => return Err(error.into()),
-            }
-            if self.uncommitted >= CHECKPOINT_RECORDS_MAX
-                || self.saved.elapsed() >= Duration::from_millis(CHECKPOINT_INTERVAL_MS)
-            {
-                self.save().await?;
-            }
-        }
-        self.save().await
-    }
-
-    /// Nothing to copy: compare positions now and then, because a recreated log may be silent for long.
-    async fn idle(&mut self, reader: PartitionReader) -> Result<PartitionReader, AggregatorError> {
-        if self.checked.elapsed() < Duration::from_millis(DISCOVER_INTERVAL_MS) {
-            return Ok(reader);
-        }
-        self.checked = Instant::now();
-        match self.verdict().await? {
-            Verdict::Same => Ok(reader),
-            _ => self.reader().await,
-        }
-    }
-
-    async fn held(&self) -> Result<PartitionOffsets, AggregatorError> {
-        let (_, topic, partition) = &self.id;
-        let all = self.source.offsets(topic).await?;
-        all.into_iter()
-            .find(|o| o.partition == *partition)
-            .ok_or_else(|| {
-                LogError::UnknownPartition {
-                    topic: topic.clone(),
-                    partition: *partition,
-                    partitions: 0,
-                }
-                .into()
-            })
-    }
-
-    async fn verdict(&self) -> Result<Verdict, AggregatorError> {
-        let held = self.held().await?;
-        let next = self.expected();
-        let verdict = by_offsets(next, held);
-        let Some(last) = self.state.checkpoint.last.as_ref() else {
-            return Ok(verdict);
-        };
-        if verdict != Verdict::Same || last.offset < held.start || last.offset >= held.end {
-            return Ok(verdict);
-        }
-        let (_, topic, partition) = &self.id;
-        let mut reader = self.source.reader(topic, *partition, last.offset).await?;
-        let found = reader.next(1, Duration::from_millis(READ_WAIT_MS)).await?;
-        Ok(by_record(
-            (last.offset, &last.event_id),
-            found.first(),
-            held,
-        ))
-    }
-
     /// Everything below is at the centre or was let go with a word.
     fn expected(&self) -> u64 {
         let after_copies = self.state.covered.last().map_or(0, |last| last + 1);
-        self.state.checkpoint.next.max(after_copies)
+        self.state.checkpoint.read.next.max(after_copies)
     }
 
-    /// A reader at the right place, after saying what is wrong with it.
-    async fn reader(&mut self) -> Result<PartitionReader, AggregatorError> {
-        let (_, topic, partition) = self.id.clone();
-        match self.verdict().await? {
-            Verdict::Same => {}
-            // Compaction moves the beginning in the order of things: newer words of the same speakers are there.
-            Verdict::Truncated { start, .. } if topic == STATUS => {
-                self.state.checkpoint.next = start;
-            }
-            Verdict::Truncated { start, lost } => {
-                let from = self.expected();
-                self.tell(format!(
-                    "source truncated at {topic}/{partition}: {lost} records ({from}..{start}) were removed before they were copied"
-                ));
-                let checkpoint = &mut self.state.checkpoint;
-                checkpoint.truncated += lost;
-                checkpoint.counts.received += lost;
-                checkpoint.counts.evicted += lost;
-                checkpoint.next = start;
-                self.save().await?;
-            }
-            Verdict::Recreated { start, why } => {
-                self.tell(format!(
-                    "source recreated at {topic}/{partition}: {why}; copying what it holds from {start} on"
-                ));
-                let checkpoint = &mut self.state.checkpoint;
-                checkpoint.recreated += 1;
-                checkpoint.epoch += 1;
-                checkpoint.next = start;
-                checkpoint.last = None;
-                self.state.covered = wardline_model::RangeSet::new();
-                self.save().await?;
-            }
+    /// Where reading has to begin: at the first record that is not at the centre yet.
+    pub(crate) fn mark(&self) -> Mark {
+        let read = &self.state.checkpoint.read;
+        let expected = self.expected();
+        let holes = match expected.checked_sub(1) {
+            Some(last) if read.next <= last => self.state.covered.missing(read.next, last),
+            _ => Vec::new(),
+        };
+        Mark {
+            next: holes.first().map_or(expected, |hole| *hole.start()),
+            ..read.clone()
         }
-        let held = self.held().await?;
-        let next = self.state.checkpoint.next.max(held.start);
-        self.report(Some(held.end));
-        self.context.progress.update(&self.id, |p| p.checked = true);
-        Ok(self.source.reader(&topic, partition, next).await?)
+    }
+
+    /// RP5. Compaction moves a beginning in the order of things: newer words of the same speakers are there.
+    pub(crate) async fn truncated(&mut self, place: &Place) -> Result<(), AggregatorError> {
+        let (from, start) = (self.expected(), place.mark.next);
+        let lost = start.saturating_sub(from);
+        if self.id.1 != STATUS && lost > 0 {
+            let (topic, partition) = (&place.topic, place.partition);
+            self.tell(format!(
+                "source truncated at {topic}/{partition}: {lost} records ({from}..{start}) were removed before they were copied"
+            ));
+            let checkpoint = &mut self.state.checkpoint;
+            checkpoint.truncated += lost;
+            checkpoint.counts.received += lost;
+            checkpoint.counts.evicted += lost;
+        }
+        self.moved(place).await
+    }
+
+    /// RP6.
+    pub(crate) async fn recreated(
+        &mut self,
+        place: &Place,
+        why: &str,
+    ) -> Result<(), AggregatorError> {
+        let (topic, partition, start) = (&place.topic, place.partition, place.mark.next);
+        self.tell(format!(
+            "source recreated at {topic}/{partition}: {why}; copying what it holds from {start} on"
+        ));
+        let checkpoint = &mut self.state.checkpoint;
+        checkpoint.recreated += 1;
+        checkpoint.epoch += 1;
+        checkpoint.last = None;
+        self.state.covered = RangeSet::new();
+        self.moved(place).await
+    }
+
+    /// Reading goes on elsewhere, which must not be found a second time.
+    async fn moved(&mut self, place: &Place) -> Result<(), AggregatorError> {
+        self.state.checkpoint.read = place.mark.clone();
+        self.unsaved = true;
+        self.save().await?;
+        self.report(Some(place.end));
+        Ok(())
     }
 
     fn tell(&mut self, text: String) {
@@ -207,7 +157,12 @@ impl Copier {
         });
     }
 
-    async fn copy(&mut self, entries: Vec<Entry>, next: u64) -> Result<(), AggregatorError> {
+    /// Appends what is not at the centre yet.
+    pub(crate) async fn copy(
+        &mut self,
+        entries: Vec<Entry>,
+        place: &Place,
+    ) -> Result<(), AggregatorError> {
         let mut records = Vec::with_capacity(entries.len());
         let mut offsets = Vec::with_capacity(entries.len());
         let mut looped = 0;
@@ -219,12 +174,13 @@ impl Copier {
                 looped += 1;
                 continue;
             }
-            offsets.push((entry.offset, identity(&entry.record)));
+            offsets.push(entry.offset);
             records.push(self.stamped(entry));
         }
         let copied = records.len() as u64;
         if copied > 0 {
-            let positions = self.append(records).await?;
+            let appended = self.append(records).await;
+            let positions = appended.inspect_err(|error| self.context.stuck(&self.id, error))?;
             self.context.hooks.reach(FaultPoint::AfterCopy)?;
             self.note(&offsets, &positions);
         }
@@ -232,9 +188,10 @@ impl Copier {
         checkpoint.counts.received += copied + looped;
         checkpoint.counts.applied += copied;
         checkpoint.counts.filtered += looped;
-        checkpoint.next = next;
+        checkpoint.read = place.mark.clone();
         self.uncommitted += copied + looped;
-        self.report(None);
+        self.unsaved = true;
+        self.report(Some(place.end));
         Ok(())
     }
 
@@ -247,15 +204,7 @@ impl Copier {
             offset: entry.offset,
             epoch: self.state.checkpoint.epoch,
         };
-        let mut record = origin.stamp(entry.record);
-        if topic == STATUS {
-            // Agent names are unique within a site only, and the topic keeps one record a key.
-            let name = record.key.as_deref().unwrap_or_default();
-            let mut key = format!("{site}/").into_bytes();
-            key.extend_from_slice(name);
-            record.key = Some(key.into());
-        }
-        record
+        origin.stamp(entry.record)
     }
 
     async fn append(&self, records: Vec<Record>) -> Result<Vec<Position>, AggregatorError> {
@@ -263,44 +212,47 @@ impl Copier {
         Ok(self.context.centre.append(&self.id.1, records).await?)
     }
 
-    fn note(&mut self, offsets: &[(u64, String)], positions: &[Position]) {
+    fn note(&mut self, offsets: &[u64], positions: &[Position]) {
         let checkpoint = &mut self.state.checkpoint;
         for position in positions {
             let next = checkpoint.centre.entry(position.partition).or_default();
             *next = (*next).max(position.offset + 1);
         }
-        if let (Some((offset, id)), Some(position)) = (offsets.last(), positions.last()) {
+        if let (Some(offset), Some(position)) = (offsets.last(), positions.last()) {
             checkpoint.last = Some(LastCopy {
                 offset: *offset,
-                event_id: id.clone(),
                 centre_partition: position.partition,
                 centre_offset: position.offset,
             });
         }
     }
 
-    async fn save(&mut self) -> Result<(), AggregatorError> {
-        self.saved = Instant::now();
-        let current = self.state.checkpoint.clone();
-        let (store, key) = (Arc::clone(&self.context.store), self.key.clone());
-        if self.stored.as_ref() == Some(&current) {
+    pub(crate) async fn save_if_due(&mut self) -> Result<(), AggregatorError> {
+        let due = self.uncommitted >= CHECKPOINT_RECORDS_MAX
+            || self.saved.elapsed() >= Duration::from_millis(CHECKPOINT_INTERVAL_MS);
+        if due { self.save().await } else { Ok(()) }
+    }
+
+    pub(crate) async fn save(&mut self) -> Result<(), AggregatorError> {
+        if !std::mem::take(&mut self.unsaved) {
             return Ok(());
         }
-        let kept = current.clone();
+        let current = self.state.checkpoint.clone();
+        let (store, key) = (Arc::clone(&self.context.store), self.key.clone());
         tokio::task::spawn_blocking(move || store.put_checkpoint(&key, &current)).await??;
-        self.stored = Some(kept);
+        self.saved = Instant::now();
         self.uncommitted = 0;
-        let end = self.held().await.ok().map(|held| held.end);
-        self.report(end);
         Ok(())
     }
 
-    fn report(&self, source_end: Option<u64>) {
+    /// Says how far it is; with what the source holds, the position was compared with it.
+    pub(crate) fn report(&self, source_end: Option<u64>) {
         let checkpoint = &self.state.checkpoint;
         let next = self.expected();
         self.context.progress.update(&self.id, |progress| {
             progress.next = next;
-            progress.source_end = source_end.unwrap_or(progress.source_end.max(next));
+            progress.checked |= source_end.is_some();
+            progress.source_end = source_end.unwrap_or(progress.source_end).max(next);
             progress.counts = checkpoint.counts.clone();
             progress.truncated = checkpoint.truncated;
             progress.recreated = checkpoint.recreated;

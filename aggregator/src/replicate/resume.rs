@@ -5,15 +5,13 @@
 //! holds when a crash came between append and checkpoint, and when an append to several partitions was half done.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use wardline_log::follow::{LastRead, Mark, Scan, fingerprint};
 use wardline_log::{LogError, PartitionOffsets, SharedLog};
 use wardline_model::RangeSet;
 use wardline_model::topic::STATUS;
 
-use super::check::identity;
 use crate::decode::origin::Origin;
-use crate::limits::{COPY_RECORDS_MAX, READ_WAIT_MS};
 use crate::store::{Checkpoint, LastCopy};
 
 /// What the centre's log says about one partition of a source.
@@ -45,7 +43,7 @@ impl Copied<'_> {
                     "the centre's log is not the one that the checkpoint was written for; reading it from the start"
                 );
                 Checkpoint {
-                    next: 0,
+                    read: Mark::default(),
                     last: None,
                     centre: BTreeMap::new(),
                     ..hint
@@ -92,8 +90,13 @@ impl Copied<'_> {
         partition: u32,
         offset: u64,
     ) -> Result<Option<(u64, Option<Origin>)>, LogError> {
-        let mut reader = self.centre.reader(self.topic, partition, offset).await?;
-        let found = reader.next(1, Duration::from_millis(READ_WAIT_MS)).await?;
+        let range = PartitionOffsets {
+            partition,
+            start: offset,
+            end: offset + 1,
+        };
+        let mut scan = Scan::new(&**self.centre, self.topic, range);
+        let found = scan.next().await?.unwrap_or_default();
         Ok(found.first().map(|e| (e.offset, Origin::of(&e.record))))
     }
 
@@ -112,25 +115,23 @@ impl Copied<'_> {
                 .copied()
                 .unwrap_or(there.start)
                 .max(there.start);
-            let mut reader = self
-                .centre
-                .reader(self.topic, there.partition, from)
-                .await?;
-            while reader.position() < there.end {
-                let entries = reader
-                    .next(COPY_RECORDS_MAX, Duration::from_millis(READ_WAIT_MS))
-                    .await?;
+            let range = PartitionOffsets {
+                start: from,
+                ..*there
+            };
+            let mut scan = Scan::new(&**self.centre, self.topic, range);
+            while let Some(entries) = scan.next().await? {
                 for entry in &entries {
                     found += u64::from(self.note(entry, &mut checkpoint, &mut covered));
                 }
             }
-            let end = reader.position().max(there.end);
+            let end = scan.position().max(there.end);
             checkpoint.centre.insert(there.partition, end);
         }
         if from_scratch && held.iter().any(|h| h.start > 0) {
             // Older copies were removed at the centre; what stands before the oldest that is left was copied too.
             if let Some((first, _)) = covered.iter().next() {
-                checkpoint.next = checkpoint.next.max(first);
+                checkpoint.read.next = checkpoint.read.next.max(first);
             }
         }
         if self.topic == STATUS
@@ -166,19 +167,22 @@ impl Copied<'_> {
         if origin.epoch > checkpoint.epoch {
             *covered = RangeSet::new();
             checkpoint.epoch = origin.epoch;
-            checkpoint.next = 0;
+            checkpoint.read = Mark::default();
             checkpoint.last = None;
         }
-        let fresh = origin.offset >= checkpoint.next && !covered.contains(origin.offset);
+        let fresh = origin.offset >= checkpoint.read.next && !covered.contains(origin.offset);
         covered.insert(origin.offset, origin.offset);
         if checkpoint
             .last
             .as_ref()
             .is_none_or(|last| last.offset < origin.offset)
         {
+            checkpoint.read.last = Some(LastRead {
+                offset: origin.offset,
+                fingerprint: fingerprint(&origin.original(&entry.record)),
+            });
             checkpoint.last = Some(LastCopy {
                 offset: origin.offset,
-                event_id: identity(&entry.record),
                 centre_partition: entry.partition,
                 centre_offset: entry.offset,
             });

@@ -53,6 +53,10 @@ impl Store {
         })
     }
 
+    pub(crate) fn checkpoints(&self) -> Result<BTreeMap<String, Checkpoint>, AggregatorError> {
+        self.all(CHECKPOINTS, "checkpoints")
+    }
+
     pub(crate) fn positions(&self) -> Result<BTreeMap<String, Mark>, AggregatorError> {
         self.all(POSITIONS, "position")
     }

@@ -29,10 +29,8 @@ pub(super) const META_HORIZON: &str = "horizon";
 /// How far one partition has been folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Offset of the next record.
-    pub next: u64,
-    /// Offset and event id of the record before it: another id there means another log.
-    pub last: Option<(u64, String)>,
+    /// Where reading goes on, and what stands before it.
+    pub read: wardline_log::follow::Mark,
     /// What a person should know about it, and when it was found.
     pub problem: Option<Problem>,
 }
@@ -70,11 +68,11 @@ pub(crate) struct Unreadable {
 /// How far one partition of one source has been copied: a hint that is checked against the centre's own log.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
-    /// Source offset that follows the last one handled.
-    pub(crate) next: u64,
+    /// Where reading the source goes on, and what stands before it.
+    pub(crate) read: wardline_log::follow::Mark,
     /// How often the source was found recreated: offsets of different epochs are different records.
     pub(crate) epoch: u32,
-    /// The last copy: source offset, its event id, and where it stands in the centre's log.
+    /// The last copy: source offset, and where it stands in the centre's log.
     pub(crate) last: Option<LastCopy>,
     /// Where each partition of the centre's topic has to be read from to see every copy made since.
     pub(crate) centre: std::collections::BTreeMap<u32, u64>,
@@ -87,7 +85,6 @@ pub(crate) struct Checkpoint {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LastCopy {
     pub(crate) offset: u64,
-    pub(crate) event_id: String,
     pub(crate) centre_partition: u32,
     pub(crate) centre_offset: u64,
 }

@@ -51,8 +51,7 @@ fn p5_a_batch_is_one_transaction_and_repeating_it_changes_nothing() {
     let store = Store::open(&path).unwrap();
     let mut batch = Batch::default();
     let mark = Mark {
-        next: 7,
-        last: Some((6, "gw-1/00000000000000ab/6".into())),
+        read: wardline_log::follow::Mark::at(7),
         problem: None,
     };
     batch

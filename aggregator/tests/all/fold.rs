@@ -243,7 +243,7 @@ async fn p4_counts_and_positions_go_on_after_a_restart() {
     );
     aggregator.stop().await;
     let summary = summary_of_store(data.path()).unwrap();
-    assert_eq!(summary.positions["st-mary/fhir.location/0"].next, 4);
+    assert_eq!(summary.positions["st-mary/fhir.location/0"].read.next, 4);
     assert_eq!(summary.beds_csv, BEDS);
 }
 
