@@ -43,11 +43,11 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// What the file takes on disk.
     fn used_bytes(&self) -> u64;
 
-    /// Makes sure that so many bytes are kept beside the file.
+    /// Makes sure that so many bytes are kept beside the file; if they were not, that there was room for `spare` more.
     ///
     /// # Errors
     /// What the system says, above all that the disk is full.
-    fn keep_reserve(&self, bytes: usize) -> io::Result<()>;
+    fn keep_reserve(&self, bytes: usize, spare: usize) -> io::Result<()>;
 
     /// Gives that room back to the disk.
     ///

@@ -121,7 +121,10 @@ impl RedbFile {
             opening: opening + 1,
         };
         drop(slot);
-        self.keep_reserve();
+        // What was lent to a full disk is what freeing works with now.
+        if !self.is_full() {
+            self.keep_reserve();
+        }
         Ok(Some(found))
     }
 
@@ -387,8 +390,10 @@ impl RedbFile {
 
     /// `true`: the reserve is there.
     fn keep_reserve(&self) -> bool {
-        let kept = self.disk.keep_reserve(RESERVE_BYTES);
+        // What was lent is free as long as nothing needed it: only as much again shows that there is room.
         let was_full = self.is_full();
+        let spare = if was_full { RESERVE_BYTES } else { 0 };
+        let kept = self.disk.keep_reserve(RESERVE_BYTES, spare);
         self.health().reserve(kept.is_ok(), Instant::now());
         let file = self.path().display();
         match &kept {

@@ -132,12 +132,12 @@ impl Disk for FileDisk {
         std::fs::metadata(&self.path).map_or(0, |meta| meta.blocks().saturating_mul(512))
     }
 
-    fn keep_reserve(&self, bytes: usize) -> io::Result<()> {
+    fn keep_reserve(&self, bytes: usize, spare: usize) -> io::Result<()> {
         let path = self.reserve_path();
         if std::fs::metadata(&path).is_ok_and(|meta| meta.len() >= bytes as u64) {
             return Ok(());
         }
-        write_reserve(&path, bytes).inspect_err(|_| {
+        write_reserve(&path, bytes, spare).inspect_err(|_| {
             // Half a reserve would only take the room away.
             std::fs::remove_file(&path).ok();
         })
@@ -178,12 +178,15 @@ fn make_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-fn write_reserve(path: &Path, bytes: usize) -> io::Result<()> {
+fn write_reserve(path: &Path, bytes: usize, spare: usize) -> io::Result<()> {
     let mut file = File::create(path)?;
     // Not zeroes, and not a length alone: a file system may store both without taking room.
     let page = [0x57; 4096];
-    for _ in 0..bytes.div_ceil(page.len()) {
+    for _ in 0..(bytes + spare).div_ceil(page.len()) {
         file.write_all(&page)?;
     }
+    // Synced before it is cut: a file system may find out only then that there is no room.
+    file.sync_all()?;
+    file.set_len(bytes as u64)?;
     file.sync_all()
 }

@@ -7,7 +7,6 @@
 mod cases;
 mod cleanup;
 pub mod crash;
-pub mod faulty;
 mod faulty_log;
 mod kafka_jars;
 pub mod kafka_server;

@@ -1,6 +1,6 @@
 //! What can go wrong, said so that the caller knows whose fault it is and whether trying again helps.
 
-use std::path::PathBuf;
+use wardline_disk::DiskError;
 
 use crate::limits::SCAN_STALL_MS;
 
@@ -105,46 +105,9 @@ pub enum LogError {
     /// The program stops.
     #[error("stopped before the log was read to its end")]
     Stopped,
-    /// What is on disk is not what was written there.
-    #[error("{path} is damaged: {what}; {hint}", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        what: String,
-        /// What to do.
-        hint: String,
-    },
-    /// The file was written by a later version of this program.
-    #[error("{path} has format {found}, this version knows up to {known}; run the newer version", path = path.display())]
-    NewerVersion {
-        /// The file.
-        path: PathBuf,
-        /// The format found.
-        found: u64,
-        /// The newest format known.
-        known: u64,
-    },
-    /// Another process has the folder.
-    #[error("{path} is in use by another process; stop it, or ask its API instead", path = path.display())]
-    Locked {
-        /// The file that is locked.
-        path: PathBuf,
-    },
-    /// There is no log in the folder.
-    #[error("there is no log at {path}", path = path.display())]
-    Missing {
-        /// The file that was looked for.
-        path: PathBuf,
-    },
-    /// The folder or file cannot be made or opened: permissions, a missing mount, a full disk.
-    #[error("{path} cannot be opened: {why}", path = path.display())]
-    Storage {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
+    /// The file of the embedded engine: missing, in use, damaged, or of a newer version.
+    #[error(transparent)]
+    Disk(DiskError),
     /// The operator's fault: the configured target is not understood, or not in this build.
     #[error("log {text:?} cannot be used: {why}")]
     Target {
@@ -168,6 +131,6 @@ impl LogError {
     /// Whether what is on disk is the matter (the process exits with 3).
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. } | Self::NewerVersion { .. })
+        matches!(self, Self::Disk(error) if error.is_damage())
     }
 }

@@ -65,10 +65,6 @@ wardline_limits::limits! {
     pub MAINTENANCE_STEP_BLOCKS_MAX: usize = 512, "blocks", "the rest waits for the next step";
     /// Unclean bytes below which the background pass leaves a compacted partition alone.
     pub COMPACT_DIRTY_BYTES_MIN: u64 = 256 * 1024, "bytes", "it is compacted if they are half of what is stored";
-    /// File size below which shrinking the file is not worth the writes.
-    pub SHRINK_FILE_BYTES_MIN: u64 = 64 * 1024 * 1024, "bytes", "it is shrunk if it is mostly empty";
-    /// How many times larger than what it holds the file may be.
-    pub SHRINK_RATIO_MIN: u64 = 4, "times", "it is shrunk";
     /// Ranges that one `Maintenance` names one by one.
     pub MAINTENANCE_RANGES_MAX: usize = 1024, "ranges", "further ones are counted in bytes only";
 

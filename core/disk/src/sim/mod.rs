@@ -296,11 +296,13 @@ impl Disk for SimDisk {
         self.file_bytes()
     }
 
-    fn keep_reserve(&self, bytes: usize) -> io::Result<()> {
+    fn keep_reserve(&self, bytes: usize, spare: usize) -> io::Result<()> {
         let mut state = self.lock();
         let bytes = bytes as u64;
         let more = bytes.saturating_sub(state.reserve);
-        state.room(more)?;
+        if more > 0 {
+            state.room(more + spare as u64)?;
+        }
         state.reserve = state.reserve.max(bytes);
         Ok(())
     }

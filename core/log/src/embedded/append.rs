@@ -49,11 +49,17 @@ pub(crate) fn commit(shared: &Shared, appends: Vec<Append>, now_ms: i64, ratio: 
     for batch in batches.values_mut() {
         batch.blocks = pack(&batch.records, now_ms, ratio);
     }
-    let written = placed.and_then(|()| shared.with_db("append", |db| write(db, &batches)));
+    let written = placed
+        .and_then(|()| shared.add("append", stored_bytes(&batches), |db| write(db, &batches)));
     for (reply, positions, _permit) in waiting {
         // Nobody may wait any more: a dropped future still writes.
         reply.send(written.clone().map(|()| positions)).ok();
     }
+}
+
+fn stored_bytes(batches: &Batches) -> u64 {
+    let blocks = batches.values().flat_map(|batch| &batch.blocks);
+    blocks.map(|block| block.bytes.len() as u64).sum()
 }
 
 fn place(

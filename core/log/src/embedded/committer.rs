@@ -175,7 +175,7 @@ fn create(shared: &Shared, specs: &[TopicSpec]) -> Result<(), LogError> {
     if change.is_empty() {
         return Ok(());
     }
-    shared.with_db("create topics", |db| {
+    shared.change("create topics", |db| {
         let txn = db.begin_write()?;
         let mut stored = Vec::with_capacity(change.len());
         for spec in &change {

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use redb::{Database, ReadableDatabase};
 
 use super::block::{self, Block, Stored, pack};
+use super::file::bad_block;
 use super::maintain::Effort;
 use super::state::{Partition, Shared, Topic};
 use super::tables::{self, BLOCKS, blocks_from};
@@ -161,7 +162,7 @@ impl Job {
             .sum();
         let last = next.is_none();
         if last || !plan.remove.is_empty() {
-            shared.with_db("compact", |db| self.apply(db, &plan, inserted, last))?;
+            shared.change("compact", |db| self.apply(db, &plan, inserted, last))?;
         }
         self.dropped_records += plan.dropped_records;
         self.freed_bytes += plan.removed_bytes.saturating_sub(inserted);
@@ -208,8 +209,7 @@ impl Job {
             read_blocks(db, blocks_from(topic, partition, self.at), self.limit)
         })?;
         read.map_err(|(first, wrong)| {
-            let file = &shared.file;
-            file.bad_block(&self.topic.name, partition, first, wrong)
+            bad_block(&shared.file, &self.topic.name, partition, first, wrong)
         })
     }
 }

@@ -13,9 +13,7 @@ use super::committer::Reply;
 use super::compact::Job;
 use super::state::{Partition, Shared, Topic};
 use super::tables::{self, BLOCKS, Row, blocks_from};
-use crate::limits::{
-    MAINTENANCE_RANGES_MAX, MAINTENANCE_STEP_BLOCKS_MAX, SHRINK_FILE_BYTES_MIN, SHRINK_RATIO_MIN,
-};
+use crate::limits::{MAINTENANCE_RANGES_MAX, MAINTENANCE_STEP_BLOCKS_MAX};
 use crate::{Cleanup, LogError};
 
 /// How much a pass does.
@@ -119,15 +117,20 @@ impl Pass {
         now_ms: i64,
     ) -> Result<(), LogError> {
         if topic.cleanup() == Cleanup::Compact {
+            // It writes before it frees: on a full disk only retention goes on.
+            if shared.file.is_full() {
+                return Ok(());
+            }
             let state = topic.partition(partition)?;
             self.job = Job::begin(topic, partition, state, self.effort, now_ms);
             return Ok(());
         }
         let state = topic.partition(partition)?;
-        let dropped = shared.with_db("apply retention", |db| {
+        let dropped = shared.change("apply retention", |db| {
             retain(db, topic, partition, state, now_ms)
         })?;
         if let Some(dropped) = dropped {
+            shared.file.moved(0, dropped.bytes);
             if dropped.more {
                 self.todo.push_front((Arc::clone(topic), partition));
             }
@@ -269,29 +272,18 @@ fn retain(
     }))
 }
 
-/// Makes the file smaller when it is large and mostly empty. Readers wait meanwhile.
+/// Makes the file smaller when it is large and holds little. Everybody waits meanwhile (rule LG43).
 fn shrink(shared: &Shared) -> Result<u64, LogError> {
-    let stored: u64 = shared
+    let stored = shared
         .topics()
         .iter()
         .flat_map(|topic| &topic.partitions)
         .map(|partition| partition.row().stored_bytes)
         .sum();
-    let before = shared.file.len();
-    if before < SHRINK_FILE_BYTES_MIN || before / SHRINK_RATIO_MIN < stored {
-        return Ok(0);
-    }
-    let compacted = {
-        let mut guard = shared.file.write();
-        guard.as_mut().ok_or(LogError::Closed)?.compact()
-    };
-    match compacted {
-        Ok(_) => Ok(before.saturating_sub(shared.file.len())),
-        Err(error) => {
-            shared.recover()?;
-            Err(shared.file.error("shrink its file", error.into()))
-        }
-    }
+    let shrunk = shared.file.shrink(stored)?;
+    Ok(shrunk.map_or(0, |shrunk| {
+        shrunk.before_bytes.saturating_sub(shrunk.after_bytes)
+    }))
 }
 
 #[cfg(test)]

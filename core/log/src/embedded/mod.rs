@@ -22,13 +22,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
+use wardline_disk::Disk;
 
-pub use file::{FILE_NAME, WrapStorage, Wrapped};
+pub use file::{FILE_NAME, KIND, disk};
 pub use maintain::{Maintenance, Removed};
 
 use append::{Append, Positions};
 use committer::{Command, Committer};
-use file::LogFile;
 use reader::{EmbeddedReader, Source};
 use state::Shared;
 
@@ -50,8 +50,6 @@ pub struct Options {
     pub background: bool,
     /// Dates blocks, for retention by time and the grace of tombstones.
     pub clock: Clock,
-    /// Stands between redb and the file.
-    pub wrap_storage: Option<WrapStorage>,
 }
 
 impl Default for Options {
@@ -60,7 +58,6 @@ impl Default for Options {
             create: true,
             background: true,
             clock: Arc::new(wall_clock_ms),
-            wrap_storage: None,
         }
     }
 }
@@ -77,7 +74,7 @@ impl EmbeddedLog {
     /// Opens the log of a folder, and makes it if there is none. Blocks for as long as a repair after a crash takes.
     ///
     /// # Errors
-    /// `Locked`, `Damaged`, `NewerVersion`, `Storage`.
+    /// `Disk`, and `Unavailable` if the system does not let us.
     pub fn open(dir: &Path) -> Result<Arc<Self>, LogError> {
         Self::open_with(dir, Options::default())
     }
@@ -85,7 +82,7 @@ impl EmbeddedLog {
     /// Opens a log that must be there, as in a stopped data folder.
     ///
     /// # Errors
-    /// `Missing`, and what `open` says.
+    /// `Disk` also if there is none, and what `open` says.
     pub fn open_existing(dir: &Path) -> Result<Arc<Self>, LogError> {
         let options = Options {
             create: false,
@@ -100,7 +97,15 @@ impl EmbeddedLog {
     /// # Errors
     /// As `open`.
     pub fn open_with(dir: &Path, options: Options) -> Result<Arc<Self>, LogError> {
-        let file = LogFile::open(dir, options.create, options.wrap_storage)?;
+        Self::open_on(disk(dir), options)
+    }
+
+    /// Opens the log of a disk, which may be a simulated one.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_on(disk: impl Disk, options: Options) -> Result<Arc<Self>, LogError> {
+        let file = file::open(disk, options.create)?;
         let shared = Arc::new(Shared::new(file)?);
         let (commands, queue) = mpsc::channel();
         let committer = Committer::new(

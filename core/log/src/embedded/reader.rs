@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::block;
+use super::file::bad_block;
 use super::state::{Range, Shared, Topic};
 use super::tables::{BLOCKS, BlockKey, PARTITIONS, Row, blocks_from};
 use crate::wire::Wrong;
@@ -113,7 +114,7 @@ impl Source {
             Chunk::Outside(row) => Some(self.outside(row.start, row.end)),
             Chunk::BadBlock(at, what) => {
                 let name = &self.topic.name;
-                Some(shared.file.bad_block(name, self.partition, at, what))
+                Some(bad_block(&shared.file, name, self.partition, at, what))
             }
         })
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{Database, ReadableTable, WriteTransaction};
 use tokio::sync::watch;
+use wardline_disk::RedbFile;
 
-use super::file::LogFile;
 use super::tables::{self, BLOCKS, Row, Shape, StoredTopic, blocks_from};
 use crate::{Cleanup, LogError};
 
@@ -107,22 +107,15 @@ impl Topic {
 pub(crate) struct Shared {
     /// Given to the log when it was made.
     pub(crate) id: u128,
-    pub(crate) file: LogFile,
+    pub(crate) file: RedbFile,
     topics: RwLock<BTreeMap<String, Arc<Topic>>>,
     closed: AtomicBool,
 }
 
 impl Shared {
-    pub(crate) fn new(file: LogFile) -> Result<Self, LogError> {
-        let (shape, id) = {
-            let guard = file.read();
-            let db = guard.as_ref().ok_or(LogError::Closed)?;
-            let failed = |error| file.error("read its topics", error);
-            (
-                tables::shape(db).map_err(failed)?,
-                tables::id(db).map_err(failed)?,
-            )
-        };
+    pub(crate) fn new(file: RedbFile) -> Result<Self, LogError> {
+        let read = |db: &Database| Ok((tables::shape(db)?, tables::id(db)?));
+        let (shape, id) = file.with("read its topics", read)?;
         let topics = shape
             .iter()
             .map(|(name, (stored, rows))| (name.clone(), Arc::new(Topic::new(name, stored, rows))))
@@ -164,60 +157,71 @@ impl Shared {
         }
     }
 
-    /// Runs a transaction; after an I/O error the file is opened again and, if that works, it runs once more.
+    /// Reads; after an I/O error the file is opened again and, if that works, it is read once more.
     pub(crate) fn with_db<T>(
         &self,
         doing: &'static str,
         mut run: impl FnMut(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, LogError> {
-        for last in [false, true] {
-            self.check_open()?;
-            let failed = {
-                let guard = self.file.read();
-                match guard.as_ref().map(&mut run) {
-                    Some(Ok(done)) => return Ok(done),
-                    Some(Err(error)) => Some(self.file.error(doing, error)),
-                    None => None,
-                }
-            };
-            match failed {
-                Some(error) if last || !error.retriable() => return Err(error),
-                _ => self.recover()?,
+        self.recover()?;
+        match self.file.with(doing, &mut run) {
+            Err(error) if error.retriable() => {
+                self.recover()?;
+                Ok(self.file.with(doing, run)?)
             }
+            done => Ok(done?),
         }
-        Err(LogError::Closed)
     }
 
-    /// Opens the file again and rolls back what failed commits may have left.
-    pub(crate) fn recover(&self) -> Result<(), LogError> {
-        let mut guard = self.file.write();
+    /// Adds about so many bytes, once: what fails is refused, and the file is opened again, so that reading goes on.
+    pub(crate) fn add(
+        &self,
+        doing: &'static str,
+        bytes: u64,
+        run: impl FnOnce(&Database) -> Result<(), redb::Error>,
+    ) -> Result<(), LogError> {
+        self.recover()?;
+        self.file.admit(bytes)?;
+        self.change(doing, run)?;
+        self.file.moved(bytes, 0);
+        Ok(())
+    }
+
+    /// Changes what is there, above all to make room: also on a full disk, where it has the reserve to work with.
+    pub(crate) fn change<T>(
+        &self,
+        doing: &'static str,
+        run: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, LogError> {
+        self.recover()?;
+        self.file.with(doing, run).map_err(|error| {
+            // What it says is of no interest to whoever waits for this; the next call comes here as well.
+            self.recover().ok();
+            error.into()
+        })
+    }
+
+    /// Opens the file again if it failed, and rolls back what failed commits may have left, before anybody can read it.
+    fn recover(&self) -> Result<(), LogError> {
         self.check_open()?;
-        // The old handle holds the lock of the file.
-        *guard = None;
-        let reopened = self.file.open_database().and_then(|db| {
-            let shape = self
-                .rollback(&db)
-                .map_err(|error| self.file.error("open again", error))?;
-            Ok((db, shape))
-        });
-        match reopened {
-            Ok((db, shape)) => {
-                *guard = Some(db);
-                self.load(&shape);
-                tracing::warn!(path = %self.file.path().display(), "log file opened again after a failure");
-                Ok(())
-            }
-            Err(LogError::Storage { why, .. }) => Err(LogError::Unavailable {
-                doing: "open its file again",
-                why,
-            }),
-            Err(error) => Err(error),
+        if self.file.is_open() {
+            return Ok(());
         }
+        let opened = self.file.open(|db| {
+            let shape = self.rollback(db)?;
+            self.load(&shape);
+            Ok(())
+        })?;
+        if opened.is_some() {
+            tracing::warn!(path = %self.file.path().display(), "log file opened again after a failure");
+        }
+        Ok(())
     }
 
     fn rollback(&self, db: &Database) -> Result<Shape, redb::Error> {
         let mut shape = tables::shape(db)?;
         let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        self.check_nothing_lost(&known, &shape)?;
         let txn = db.begin_write()?;
         let mut changed = false;
         for (name, (stored, rows)) in &mut shape {
@@ -238,6 +242,28 @@ impl Shared {
         Ok(shape)
     }
 
+    /// A file that holds less than was acknowledged would give offsets out twice.
+    fn check_nothing_lost(
+        &self,
+        known: &BTreeMap<String, Arc<Topic>>,
+        shape: &Shape,
+    ) -> Result<(), redb::Error> {
+        for (name, topic) in known {
+            for (partition, state) in topic.partitions.iter().enumerate() {
+                let known = state.row();
+                let found = shape.get(name).and_then(|(_, rows)| rows.get(partition));
+                let found = found.copied().unwrap_or(Row::EMPTY);
+                if found.end < known.end || found.start < known.start {
+                    return Err(redb::Error::Corrupted(format!(
+                        "{name}/{partition} holds {}..{}, but {}..{} was acknowledged: the disk lost what it said was synced",
+                        found.start, found.end, known.start, known.end
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn load(&self, shape: &Shape) {
         for (name, (stored, rows)) in shape {
             match self.topic(name) {
@@ -255,7 +281,7 @@ impl Shared {
     /// Gives the file free and wakes the readers; they say `Closed` from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        *self.file.write() = None;
+        self.file.close();
         for topic in self.topics() {
             for partition in &topic.partitions {
                 partition.range.send_modify(|range| range.closed = true);

@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Cleanup;
 
-/// Newest format that this version writes and reads.
-pub(crate) const FORMAT_VERSION: u64 = 1;
-pub(crate) const FORMAT_KEY: &str = "format";
 pub(crate) const NEXT_TOPIC_KEY: &str = "next-topic";
 /// The two halves of the log's identity.
 pub(crate) const ID_KEYS: [&str; 2] = ["id-high", "id-low"];
 
-/// Names to numbers: the format, the log's identity, and the id of the next topic.
+/// Names to numbers: the log's identity, and the id of the next topic.
 pub(crate) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Topic names to what `StoredTopic` says, as JSON.
 pub(crate) const TOPICS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("topics");
@@ -104,7 +101,6 @@ pub(crate) fn initialise(db: &Database) -> Result<(), redb::Error> {
     txn.open_table(BLOCKS)?;
     {
         let mut meta = txn.open_table(META)?;
-        meta.insert(FORMAT_KEY, FORMAT_VERSION)?;
         meta.insert(NEXT_TOPIC_KEY, 1)?;
         for key in ID_KEYS {
             meta.insert(key, rand::random::<u64>())?;
@@ -112,17 +108,6 @@ pub(crate) fn initialise(db: &Database) -> Result<(), redb::Error> {
     }
     txn.commit()?;
     Ok(())
-}
-
-/// The format number, if the file has one.
-pub(crate) fn format(db: &Database) -> Result<Option<u64>, redb::Error> {
-    let txn = db.begin_read()?;
-    let meta = match txn.open_table(META) {
-        Ok(meta) => meta,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(meta.get(FORMAT_KEY)?.map(|found| found.value()))
 }
 
 /// The log's identity.

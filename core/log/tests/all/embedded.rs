@@ -1,18 +1,20 @@
 //! The embedded engine against the contract, and against what only it must stand: kill -9, failing storage, a full
 //! disk, damage, a newer format, a second process.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableTable, TableDefinition};
-use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
+use wardline_disk::DiskError;
+use wardline_disk::sim::{Cut, Op, SimDisk};
+use wardline_log::embedded::{EmbeddedLog, FILE_NAME, KIND, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};
-use wardline_log_contract::faulty::Faults;
-use wardline_log_contract::{self as contract, Tested, crash, noise, read_all};
+use wardline_log_contract::{self as contract, PATIENCE, Tested, crash, noise, read_all};
 
 const KEEP: Cleanup = Cleanup::Delete {
     retention_bytes: None,
@@ -100,11 +102,7 @@ async fn p1_lg30_nothing_acked_is_lost_by_kill_9() {
 }
 
 /// Appends until it has failed often enough; returns what was acked.
-async fn append_through(
-    log: &Arc<EmbeddedLog>,
-    faults: &Faults,
-    size: usize,
-) -> Vec<(u64, Record)> {
+async fn append_through(log: &Arc<EmbeddedLog>, disk: &SimDisk, size: usize) -> Vec<(u64, Record)> {
     let mut acked = Vec::new();
     let mut failures = 0;
     for n in 0..4000_u32 {
@@ -122,77 +120,125 @@ async fn append_through(
         }
     }
     assert!(
-        failures > 0 && faults.failed() > 0,
+        failures > 0 && disk.failed() > 0,
         "the storage never failed"
     );
     acked
 }
 
+/// Repeats what may have to wait until the file is opened again.
+async fn when_open<T>(mut call: impl AsyncFnMut() -> Result<T, LogError>) -> T {
+    let begun = Instant::now();
+    loop {
+        match call().await {
+            Ok(done) => return done,
+            Err(error) => assert!(error.retriable() && begun.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 async fn exactly(log: &Arc<EmbeddedLog>, acked: &[(u64, Record)]) {
-    let entries = read_all(&**log, "t", 0, 0).await.unwrap();
+    let entries = when_open(|| read_all(&**log, "t", 0, 0)).await;
     let have: Vec<_> = entries.into_iter().map(|e| (e.offset, e.record)).collect();
     assert!(have == acked, "{} read, {} acked", have.len(), acked.len());
 }
 
-fn faulty(dir: &Path, faults: &Arc<Faults>) -> Arc<EmbeddedLog> {
+fn simulated(disk: &SimDisk) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        wrap_storage: Some(faults.wrap()),
         ..Options::default()
     };
-    EmbeddedLog::open_with(dir, options).unwrap()
+    EmbeddedLog::open_on(disk.clone(), options).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lg33_failing_storage_loses_nothing_acked_and_keeps_nothing_refused() {
-    for after in [0, 1, 2, 3, 5, 8, 13, 14, 15, 16, 17, 18, 19, 20, 40, 77] {
-        let dir = tempfile::tempdir().unwrap();
-        let faults = Faults::none();
-        let log = faulty(dir.path(), &faults);
+    let writes = [0, 1, 2, 3, 5, 8, 13, 14, 15, 16, 17, 18, 19, 20, 40, 77];
+    let writes = writes.map(|after| (Op::Write, after));
+    for (op, after) in writes.into_iter().chain([(Op::Sync, 0), (Op::Sync, 2)]) {
+        let disk = SimDisk::new();
+        let log = simulated(&disk);
         log.create_topics(&[topic("t", KEEP)]).await.unwrap();
         let first = record("first", "acked before");
         log.append("t", vec![first.clone()]).await.unwrap();
-        faults.fail_after(after);
+        disk.fail(op, after, u64::MAX, ErrorKind::Other);
         let mut acked = vec![(0, first)];
-        acked.extend(append_through(&log, &faults, 3000).await);
+        acked.extend(append_through(&log, &disk, 3000).await);
         // Works again without being opened by anyone, and goes on where the acked records end.
-        faults.heal();
+        disk.heal();
         exactly(&log, &acked).await;
         let more = record("more", "after");
-        let at = log.append("t", vec![more.clone()]).await.unwrap();
-        assert_eq!(at[0].offset, acked.len() as u64, "after {after} writes");
+        let at = when_open(|| log.append("t", vec![more.clone()])).await;
+        assert_eq!(at[0].offset, acked.len() as u64, "after {after} of {op:?}");
         acked.push((at[0].offset, more));
         exactly(&log, &acked).await;
         log.close().await.unwrap();
-        let log = open(dir.path());
-        exactly(&log, &acked).await;
+        exactly(&simulated(&disk), &acked).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn p7_lg34_a_full_disk_refuses_appends_and_room_heals_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let faults = Faults::none();
-    let log = faulty(dir.path(), &faults);
+async fn p7_lg34_a_full_disk_refuses_without_touching_it_retention_makes_room_and_room_heals_it() {
+    let disk = SimDisk::new();
+    let log = simulated(&disk);
     log.create_topics(&[topic("t", KEEP)]).await.unwrap();
-    faults.full_at(6 << 20);
-    let acked = append_through(&log, &faults, 200_000).await;
+    disk.set_space((7 << 20) + (1 << 18));
+    let mut acked = append_through(&log, &disk, 200_000).await;
     assert!(acked.len() > 5, "only {} acked", acked.len());
     exactly(&log, &acked).await;
-    // Retention makes room inside the file, on a disk that is still full.
+    let (openings, changes) = (disk.openings(), disk.changes());
+    for _ in 0..500 {
+        let refused = log.append("t", vec![record("k", "small")]).await;
+        assert!(refused.unwrap_err().retriable());
+    }
+    assert_eq!((disk.openings(), disk.changes()), (openings, changes));
+    exactly(&log, &acked).await;
+    // Retention makes room inside the file, on a disk that is as full as before.
     let keep = Cleanup::Delete {
         retention_bytes: Some(500_000),
         retention_ms: None,
     };
-    faults.full_at((6 << 20) + (1 << 18));
     log.create_topics(&[topic("t", keep)]).await.unwrap();
     let done = log.maintain().await.unwrap();
     assert!(done.freed_bytes > 1 << 20, "{done:?}");
-    let at = log
-        .append("t", vec![record("k", noise(9, 200_000))])
-        .await
-        .unwrap();
+    let one = record("k", noise(9, 200_000));
+    let at = log.append("t", vec![one.clone()]).await.unwrap();
     assert_eq!(at[0].offset, acked.len() as u64);
+    acked.push((at[0].offset, one));
+    disk.heal();
+    when_open(|| log.append("t", vec![record("k", noise(10, 900_000))])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lg13_a_file_that_lost_what_was_acknowledged_is_damaged_and_gives_no_offset_twice() {
+    let disk = SimDisk::new();
+    let log = simulated(&disk);
+    log.create_topics(&[topic("t", KEEP)]).await.unwrap();
+    log.append("t", vec![record("k", "1")]).await.unwrap();
+    disk.ignore_syncs(true);
+    log.append("t", vec![record("k", "2")]).await.unwrap();
+    disk.power_off_after(0);
+    let refused = log.append("t", vec![record("k", "3")]).await;
+    assert!(refused.unwrap_err().retriable());
+    disk.power_on(Cut::Lost);
+    let begun = Instant::now();
+    let error = loop {
+        let error = log.append("t", vec![record("k", "3")]).await.unwrap_err();
+        if !error.retriable() {
+            break error;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{error}");
+    };
+    assert!(error.is_damage(), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("0..1, but 0..2 was acknowledged"),
+        "{error}"
+    );
+    assert!(read_all(&*log, "t", 0, 0).await.is_err());
+    log.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -333,7 +379,7 @@ async fn lg43_an_emptied_file_shrinks() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     log.create_topics(&[topic("t", KEEP)]).await.unwrap();
-    for n in 0..100 {
+    for n in 0..30 {
         log.append("t", vec![record("k", noise(n, 900_000))])
             .await
             .unwrap();
@@ -344,12 +390,12 @@ async fn lg43_an_emptied_file_shrinks() {
     };
     log.create_topics(&[topic("t", keep)]).await.unwrap();
     let done = log.maintain().await.unwrap();
-    assert!(done.file_bytes_freed > 50 << 20, "{done:?}");
-    assert_eq!(log.offsets("t").await.unwrap()[0].end, 100);
+    assert!(done.file_bytes_freed > 15 << 20, "{done:?}");
+    assert_eq!(log.offsets("t").await.unwrap()[0].end, 30);
     let left = read_all(&*log, "t", 0, done.removed[0].to).await.unwrap();
     assert_eq!(
         left.last().unwrap().record.value.as_deref(),
-        Some(noise(99, 900_000).as_slice())
+        Some(noise(29, 900_000).as_slice())
     );
 }
 
@@ -358,7 +404,7 @@ async fn lg35_a_second_opener_is_told_who_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     match EmbeddedLog::open(dir.path()).err().unwrap() {
-        LogError::Locked { path } => assert_eq!(path, dir.path().join(FILE_NAME)),
+        LogError::Disk(DiskError::Locked { path }) => assert_eq!(path, dir.path().join(FILE_NAME)),
         other => panic!("{other}"),
     }
     log.close().await.unwrap();
@@ -370,7 +416,10 @@ async fn lg35_a_second_opener_is_told_who_is_there() {
         .unwrap();
     let empty = tempfile::tempdir().unwrap();
     let missing = EmbeddedLog::open_existing(empty.path()).err().unwrap();
-    assert!(matches!(missing, LogError::Missing { .. }), "{missing}");
+    assert!(
+        matches!(missing, LogError::Disk(DiskError::Missing { .. })),
+        "{missing}"
+    );
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
@@ -378,22 +427,15 @@ async fn lg35_a_second_opener_is_told_who_is_there() {
 fn lg12_newer_formats_and_other_files_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE_NAME);
-    let meta: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    let file: TableDefinition<'_, &str, u64> = TableDefinition::new("file");
     let db = Database::create(&path).unwrap();
     let txn = db.begin_write().unwrap();
-    txn.open_table(meta).unwrap().insert("format", 2).unwrap();
+    txn.open_table(file).unwrap().insert(KIND.name, 2).unwrap();
     txn.commit().unwrap();
     drop(db);
     let newer = EmbeddedLog::open(dir.path()).err().unwrap();
     assert!(
-        matches!(
-            newer,
-            LogError::NewerVersion {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
+        matches!(newer, LogError::Disk(DiskError::Newer { known: 1, .. })),
         "{newer}"
     );
     assert!(newer.is_damage());
@@ -404,11 +446,14 @@ fn lg12_newer_formats_and_other_files_are_named() {
     ] {
         std::fs::write(&path, bytes).unwrap();
         let damaged = EmbeddedLog::open(dir.path()).err().unwrap();
-        assert!(matches!(damaged, LogError::Damaged { .. }), "{damaged}");
+        assert!(
+            matches!(damaged, LogError::Disk(DiskError::Damaged { .. })),
+            "{damaged}"
+        );
     }
     // What a crash left while the file was being made is made anew.
     std::fs::remove_file(&path).unwrap();
-    std::fs::write(dir.path().join("log.redb.new"), b"half").unwrap();
+    std::fs::write(dir.path().join("log.redb.new-00"), b"half").unwrap();
     EmbeddedLog::open(dir.path()).unwrap();
 }
 
@@ -439,7 +484,7 @@ async fn p8_lg24_a_damaged_block_is_named_and_the_rest_is_served() {
     assert_eq!(good.len(), 1);
     let damaged = reader.next(10, Duration::ZERO).await.unwrap_err();
     assert!(
-        matches!(&damaged, LogError::Damaged { what, .. } if what.contains("t/0 at offset 1")),
+        matches!(&damaged, LogError::Disk(DiskError::Damaged { what, .. }) if what.contains("t/0 at offset 1")),
         "{damaged}"
     );
     let mut reader = log.reader("t", 0, 2).await.unwrap();

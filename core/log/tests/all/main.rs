@@ -11,3 +11,4 @@ mod embedded;
 mod follow;
 mod golden;
 mod kafka;
+mod power_cut;
