@@ -88,7 +88,7 @@ impl Config {
     }
 }
 
-pub fn state_path(data_dir: &Path) -> PathBuf {
+pub(crate) fn state_path(data_dir: &Path) -> PathBuf {
     data_dir.join("aggregator").join("state.redb")
 }
 

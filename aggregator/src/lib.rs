@@ -5,19 +5,19 @@
 //! the shell that feeds them and answers for them.
 
 mod api;
-pub mod config;
+mod config;
 pub mod decode;
 mod engine;
-pub mod error;
+mod error;
 mod health;
 pub mod hooks;
 pub mod ledger;
 pub mod limits;
 mod metrics;
-pub mod recompute;
+mod recompute;
 mod replicate;
 mod start;
-pub mod store;
+mod store;
 mod views;
 
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub use config::Config;
 pub use error::AggregatorError;
 pub use recompute::{StoreSummary, digest_of_log, digest_of_store, recompute, summary_of_store};
 pub use start::start;
+pub use store::{FoldCounts, Mark, Problem};
 
 /// A site whose topics are folded.
 #[derive(Clone)]

@@ -18,7 +18,13 @@ struct Cli {
     command: PartCommand,
 }
 
-const LIMITS: &program::Limits = &[("wardline-service", wardline_service::limits::LIMITS)];
+const LIMITS: &program::Limits = &[
+    ("wardline-model", wardline_model::limits::LIMITS),
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-disk", wardline_disk::limits::LIMITS),
+    ("wardline-log", wardline_log::limits::LIMITS),
+    ("wardline-aggregator", wardline_aggregator::limits::LIMITS),
+];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -1,5 +1,8 @@
 //! Puts the parts together, keeps them going, and ends them in order: listeners and readers first, then the last commit,
 //! then the view rows that it holds.
+//!
+//! Nothing here decides anything about records. What it keeps true: the store is opened before anything reads, the API
+//! answers as soon as the ledger is restored, and ready means that what the logs held at the start is folded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -30,6 +30,7 @@ enum Command {
 }
 
 const LIMITS: &program::Limits = &[
+    ("wardline-model", wardline_model::limits::LIMITS),
     ("wardline-service", wardline_service::limits::LIMITS),
     ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
     ("wardline-agent", limits::LIMITS),

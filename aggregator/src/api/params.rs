@@ -1,5 +1,7 @@
 //! Query parameters, read strictly: a name nobody knows or a value nobody understands is an error that names it, because
 //! an answer to another question than the one asked is worse than none.
+//!
+//! Each handler takes what it knows by name and then says that this was all; what is left is the error.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,7 @@
 //! The few elements of each resource that the ledger uses. Everything else is skipped unread.
+//!
+//! That is what keeps patients out of the views (P9): a name or diagnosis that a resource holds has no field here. What is
+//! needed and missing or of another form is an error that names the element, never a default.
 
 use std::borrow::Cow;
 

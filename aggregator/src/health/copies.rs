@@ -1,4 +1,7 @@
 //! What replication has to say about itself: per partition and per site, read by the API and the metrics.
+//!
+//! Written by the copies, one partition each, and awaited by the start: ready means that what the sources held is at the
+//! centre, but for sources that cannot be reached, whose problem is shown instead.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

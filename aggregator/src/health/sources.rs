@@ -1,4 +1,7 @@
 //! Where the numbers come from, and what is wrong there: one row for every agent, and one for every site's bridge. Pure.
+//!
+//! A row says what is known and from when: an agent that never spoke is not connected, a number that nobody said is absent
+//! (P10). What keeps a site's records from coming here stands at its bridge, with the newest problem of a day.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,8 @@
 //! One fact into the ledger: is it new, is it in time, whom does it concern.
+//!
+//! The answer says all that the shell has to do (what to store, what to delete, which rows may have changed), because only
+//! the ledger knows which of several copies counts (B1) and what comes too late (B37). Applying a fact twice, or two facts
+//! in the other order, leaves the same ledger.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -1,5 +1,7 @@
 //! Why a bed is shown as it is: the events that named it or moved somebody in or out, in order, each with the rule
 //! that used it and what it did to this bed, down to the position in the log.
+//!
+//! It reads the same group that the bed's state comes from, so it cannot tell another story than the row does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

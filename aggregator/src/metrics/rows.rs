@@ -1,4 +1,7 @@
 //! Which figures are shown, under which names: a family of lines each, from the same rows that the API answers with.
+//!
+//! So a figure here and a row there never disagree about what is counted. A row that does not have a value has no line:
+//! a missing number is not zero (P10).
 
 use std::sync::atomic::Ordering;
 

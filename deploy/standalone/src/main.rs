@@ -15,9 +15,12 @@ use crate::cli::{Cli, Command};
 
 /// Of all that is in this program.
 const LIMITS: &program::Limits = &[
+    ("wardline-model", wardline_model::limits::LIMITS),
     ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-log", wardline_log::limits::LIMITS),
     ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
     ("wardline-agent", wardline_agent::limits::LIMITS),
+    ("wardline-aggregator", wardline_aggregator::limits::LIMITS),
     ("wardline-tui", wardline_tui::limits::LIMITS),
     ("wardline-demo", wardline_demo::limits::LIMITS),
 ];
