@@ -22,3 +22,6 @@ pub(crate) use encode::{
 };
 pub(crate) use frame::{Frame, Front, Inbound, Kind};
 pub(crate) use publish::{PublishFrame, parse as parse_publish};
+
+#[cfg(test)]
+mod tests;
