@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 use wardline_model::{Body, Class, Event};
@@ -28,7 +29,7 @@ use crate::store::Refusal;
 struct Pending {
     header: Header,
     due: Due,
-    /// Given back once the answer is out.
+    /// Given back with the answer.
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
@@ -137,14 +138,49 @@ async fn answer_all(
     mut receiver: mpsc::Receiver<Pending>,
     mllp: Arc<Mllp>,
 ) -> io::Result<()> {
+    let mut answers = Vec::new();
     while let Some(pending) = receiver.recv().await {
-        let outcome = match pending.due {
+        pending.answer(&mllp, &mut answers).await;
+        // What one commit settled leaves in one write.
+        while let Ok(mut more) = receiver.try_recv() {
+            if !more.is_due() {
+                write(&mut writer, &mut answers).await?;
+            }
+            more.answer(&mllp, &mut answers).await;
+        }
+        write(&mut writer, &mut answers).await?;
+    }
+    writer.shutdown().await
+}
+
+/// What became of a message in the store; `None`: the store ended first.
+fn outcome(stored: Option<Result<(), Refusal>>) -> Outcome {
+    match stored {
+        Some(Ok(())) => Outcome::Stored,
+        Some(Err(Refusal::Full)) => Outcome::Refused(Reject::Full),
+        Some(Err(_)) | None => Outcome::Refused(Reject::Unavailable),
+    }
+}
+
+impl Pending {
+    /// Is its answer known without waiting?
+    fn is_due(&mut self) -> bool {
+        if let Due::OnCommit(stored) = &mut self.due {
+            let stored = match stored.try_recv() {
+                Ok(stored) => Some(stored),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Closed) => None,
+            };
+            self.due = Due::Now(outcome(stored));
+        }
+        true
+    }
+
+    /// Waits for the commit and puts the answer behind the others.
+    async fn answer(self, mllp: &Mllp, answers: &mut Vec<u8>) {
+        let outcome = match self.due {
             Due::Now(outcome) => outcome,
-            Due::OnCommit(answer) => match answer.await {
-                Ok(Ok(())) => Outcome::Stored,
-                Ok(Err(Refusal::Full)) => Outcome::Refused(Reject::Full),
-                Ok(Err(_)) | Err(_) => Outcome::Refused(Reject::Unavailable),
-            },
+            Due::OnCommit(stored) => outcome(stored.await.ok()),
         };
         let number = mllp.answers.fetch_add(1, Ordering::Relaxed);
         let now = mllp.clock.wall_ms();
@@ -153,11 +189,10 @@ async fn answer_all(
             control_id: &control_id,
             time: &time_text(now),
         };
-        if let Some(text) = hl7_ack::answer(&pending.header, outcome, own) {
-            write(&mut writer, &codec::encode(&text)).await?;
+        if let Some(text) = hl7_ack::answer(&self.header, outcome, own) {
+            answers.extend_from_slice(&codec::encode(&text));
         }
     }
-    writer.shutdown().await
 }
 
 /// At most 20 characters, as old systems expect; not repeated within a run nor, in practice, across runs.
@@ -178,14 +213,12 @@ fn time_text(now_ms: i64) -> String {
 }
 
 /// A sender that does not take its answers is given up.
-async fn write(writer: &mut WriteHalf<Stream>, bytes: &[u8]) -> io::Result<()> {
+async fn write(writer: &mut WriteHalf<Stream>, answers: &mut Vec<u8>) -> io::Result<()> {
+    let limit = Duration::from_millis(MLLP_WRITE_TIMEOUT_MS);
+    let written = timeout(limit, writer.write_all(answers)).await;
+    answers.clear();
     let gone = || io::Error::new(io::ErrorKind::TimedOut, "the sender takes no answers");
-    timeout(
-        Duration::from_millis(MLLP_WRITE_TIMEOUT_MS),
-        writer.write_all(bytes),
-    )
-    .await
-    .unwrap_or_else(|_| Err(gone()))
+    written.unwrap_or_else(|_| Err(gone()))
 }
 
 #[cfg(test)]
