@@ -8,6 +8,7 @@ pub mod error;
 pub mod files;
 pub mod ingest;
 pub mod limits;
+mod logged;
 pub mod map;
 pub mod status;
 pub mod transform;
@@ -64,8 +65,12 @@ async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> any
         one_commit: log.atomic_append(),
         log: Arc::clone(&log),
         counters,
+        map: map::map,
     };
-    parts.task("the transform", |stop| transform::run(transform, stop));
+    parts.task("the transform", |stop| async move {
+        transform::run(transform, stop).await;
+        Ok(())
+    });
     ingest::serve(&config.ingest, log, state, board, parts).await?;
     let listen = parts.addresses().get(ADDRESS);
     if config.insecure && listen.is_some_and(|at| !at.ip().is_loopback()) {
@@ -92,6 +97,7 @@ fn view(counters: Arc<Counters>) -> TransformView {
             filtered: now.filtered,
             lag_records: now.lag_records,
             lost_records: now.lost_records,
+            internal: now.internal,
         }
     })
 }

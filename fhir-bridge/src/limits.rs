@@ -9,8 +9,6 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 wardline_limits::limits! {
     /// A frame that goes into a record as it came. Leaves room for headers.
     pub FRAME_RECORD_BYTES_MAX: usize = RECORD_BYTES_MAX - 4 * 1024, "bytes", "cut into parts";
-    /// Raw bytes that a sideline record keeps. Leaves room for the longest headers.
-    pub SIDELINE_RAW_BYTES_MAX: usize = RECORD_BYTES_MAX - 64 * 1024, "bytes", "the rest is cut off, and the record says so";
     /// Damaged frames that are remembered, so that one that is sent again and again is kept once.
     pub DAMAGED_REMEMBERED_MAX: usize = 1024, "frames", "the oldest is forgotten";
 
@@ -123,10 +121,6 @@ wardline_limits::limits! {
     pub TOPIC_LEVEL_CHARS_MAX: usize = 80, "characters", "the message is sidelined";
     /// The kind of a device.
     pub KIND_CHARS_MAX: usize = 64, "characters", "the message is sidelined";
-    /// The `detail` of a sideline record.
-    pub DETAIL_CHARS_MAX: usize = 300, "characters", "the rest is cut off";
-    /// The key of a record that is put back as it came.
-    pub KEY_BYTES_MAX: usize = 256, "bytes", "the record gets none";
     /// First year that a time may lie in: before it is a default or a mistake, never a moment.
     pub YEAR_MIN: i16 = 1970, "year", "no time";
     /// Last year that a time may lie in.
@@ -147,4 +141,6 @@ wardline_limits::limits! {
     pub TRANSFORM_RETRY_MIN_MS: u64 = 100, "ms", "the next one is twice as long";
     /// Longest pause before it does.
     pub TRANSFORM_RETRY_MAX_MS: u64 = 5_000, "ms", "pauses grow no more";
+    /// How long a log call of the transform may take in silence.
+    pub LOG_SILENT_MS: u64 = 5_000, "ms", "the status says that the log does not answer; the call goes on";
 }

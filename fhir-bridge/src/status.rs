@@ -48,6 +48,8 @@ pub struct TransformShown {
     /// Log records that wait, and those that retention took before they were read.
     pub lag_records: u64,
     pub lost_records: u64,
+    /// Events on which the mapping itself broke.
+    pub internal: u64,
 }
 
 #[derive(Debug)]
@@ -342,6 +344,12 @@ impl StatusTask {
         let transform = (self.transform)();
         let mut problems = self.board.problems();
         problems.extend(transform.problem.clone());
+        if transform.internal > 0 {
+            problems.push(format!(
+                "the mapping broke on {} events, a fault of this program: they are in the sideline, cause internal; report it",
+                transform.internal
+            ));
+        }
         Shown {
             status: BridgeStatus {
                 v: VERSION,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wardline_api::{Sideline, SidelineItem};
 use wardline_log::follow::Scan;
 use wardline_log::{Entry, LogError, PartitionOffsets, Record};
-use wardline_model::record::{CAUSE, DETAIL, EVENT_ID, MAPPING, RULE, WHERE};
+use wardline_model::sideline::{SIDELINE_ID, SidelineRecord};
 use wardline_model::time::rfc3339;
 use wardline_model::topic::{RETRY, SIDELINE};
 
@@ -19,9 +19,6 @@ use super::params::Params;
 use super::{Api, Context};
 use crate::Source;
 use crate::limits::{SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
-
-/// Header of a `retry` record: which sideline record it repeats.
-pub(crate) const SIDELINE_ID: &str = "sideline-id";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Position {
@@ -130,17 +127,17 @@ async fn collect(
 }
 
 fn item(id: String, record: &Record) -> SidelineItem {
-    let header = |name: &str| record.header_str(name).unwrap_or_default().to_owned();
+    let aside = SidelineRecord::read(|name| record.header_str(name), record.value.as_ref());
     SidelineItem {
         id,
-        event_id: header(EVENT_ID),
-        cause: header(CAUSE),
-        place: header(WHERE),
-        rule: header(RULE),
-        mapping: header(MAPPING),
-        detail: header(DETAIL),
+        event_id: aside.event_id,
+        cause: aside.why.cause.into_owned(),
+        place: aside.why.place.into_owned(),
+        rule: aside.why.rule.into_owned(),
+        mapping: aside.mapping,
+        detail: aside.why.detail,
         time: rfc3339(record.time_ms),
-        bytes: record.value.as_ref().map_or(0, |v| v.len() as u64),
+        bytes: aside.raw.map_or(0, |raw| raw.len() as u64),
     }
 }
 

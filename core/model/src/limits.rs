@@ -23,4 +23,10 @@ wardline_limits::limits! {
     pub CONTROL_BYTES_MAX: usize = 64 * 1024, "bytes", "the message is not valid";
     /// PV1-3 and other person locations.
     pub LOCATION_CHARS_MAX: usize = 80, "characters", "the event is sidelined";
+    /// Raw bytes that a sideline record keeps. Leaves room in a log's record for headers.
+    pub SIDELINE_RAW_BYTES_MAX: usize = 896 * 1024, "bytes", "the rest is cut off, and the record says so";
+    /// The `detail` of a sideline record.
+    pub SIDELINE_DETAIL_CHARS_MAX: usize = 300, "characters", "the rest is cut off";
+    /// Any other header of a sideline record.
+    pub SIDELINE_HEADER_BYTES_MAX: usize = 1024, "bytes", "the rest is cut off";
 }

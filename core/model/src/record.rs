@@ -37,12 +37,6 @@ pub const METRIC: &str = "metric";
 /// On replicated records: site/topic/partition/offset of the original.
 pub const ORIGIN: &str = "origin";
 
-/// Headers of a `sideline` record, besides `event-id` and `mapping`.
-pub const CAUSE: &str = "cause";
-pub const WHERE: &str = "where";
-pub const RULE: &str = "rule";
-pub const DETAIL: &str = "detail";
-
 /// Headers of an `edge.frames` record.
 pub const KIND: &str = "kind";
 pub const KIND_FRAME: &str = "frame";

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn r3_the_key_is_made_once_and_stays() {
+    fn fr3_the_key_is_made_once_and_stays() {
         let dir = tempfile::tempdir().unwrap();
         let bridge = dir.path().join("bridge");
         let first = load_or_create(&bridge).unwrap();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn r3_a_key_that_cannot_be_trusted_is_refused_and_kept() {
+    fn fr3_a_key_that_cannot_be_trusted_is_refused_and_kept() {
         let good = "0f".repeat(SITE_KEY_BYTES);
         for (text, mode) in [
             (good.as_str(), 0o644),

@@ -7,20 +7,16 @@ use sha2::{Digest, Sha256};
 use wardline_log::{Headers, Record};
 use wardline_model::frame::FrameHeader;
 use wardline_model::ledger::GapReason;
-use wardline_model::time::rfc3339;
+use wardline_model::sideline::{RawKind, Refusal, SidelineRecord};
 use wardline_model::{AgentName, FrameError, Incarnation, LedgerRecord, SiteName, record as names};
 
-use crate::limits::SIDELINE_RAW_BYTES_MAX;
+use crate::logged;
 
-/// Header of a sideline record that ingest wrote: which damaged frame it is.
-pub const FRAME_HASH: &str = "frame-hash";
 /// Sideline causes of ingest, and what all of them begin with.
 pub const CAUSE_PREFIX: &str = "frame-";
 pub const CAUSE_DAMAGED: &str = "frame-damaged";
 pub const CAUSE_INVALID: &str = "frame-invalid";
 pub const CAUSE_TOO_LARGE: &str = "frame-too-large";
-/// Value of the `kind` header of such a record: its bytes are a frame, not an event.
-pub const KIND_FRAME_BYTES: &str = "frame";
 
 /// First 16 bytes of the SHA-256 of a damaged frame.
 pub type FrameHash = [u8; 16];
@@ -108,27 +104,35 @@ pub fn of_damaged(
         | FrameError::Trailing(_)
         | FrameError::Checksum { .. } => CAUSE_DAMAGED,
     };
-    let headers = Headers::from_iter([
-        (names::CAUSE, cause),
-        (names::WHERE, "frame"),
-        (names::RULE, "I12"),
-        (names::DETAIL, &format!("{error} ({} bytes)", bytes.len())),
-        (names::KIND, KIND_FRAME_BYTES),
-        (names::SITE, site.as_str()),
-        (names::AGENT, agent.as_str()),
-        (names::RECEIVED, &rfc3339(now_ms)),
-        (FRAME_HASH, &hex(&frame_hash(bytes))),
-    ]);
-    let kept = bytes.slice(..bytes.len().min(SIDELINE_RAW_BYTES_MAX));
-    record(agent, kept, headers, now_ms)
+    let aside = SidelineRecord {
+        event_id: String::new(),
+        why: Refusal::new(
+            cause,
+            "frame",
+            "I12",
+            format!("{error} ({} bytes)", bytes.len()),
+        ),
+        mapping: String::new(),
+        site: site.to_string(),
+        received_ms: Some(now_ms),
+        kind: RawKind::Frame {
+            agent: agent.to_string(),
+            hash: Some(hex(&frame_hash(bytes))),
+        },
+        retried: 0,
+        cut_from: None,
+        raw: Some(bytes.clone()),
+    };
+    logged::sidelined(aside, now_ms)
 }
 
 /// The hash that a sideline record of ingest carries; `None` for a record of the transform.
 pub fn damaged_hash(record: &Record) -> Option<FrameHash> {
-    if !record.header_str(names::CAUSE)?.starts_with(CAUSE_PREFIX) {
-        return None;
+    let aside = logged::read_sidelined(record);
+    match aside.kind {
+        RawKind::Frame { hash, .. } if aside.why.cause.starts_with(CAUSE_PREFIX) => unhex(&hash?),
+        _ => None,
     }
-    unhex(record.header_str(FRAME_HASH)?)
 }
 
 fn range_headers(
@@ -214,7 +218,7 @@ mod tests {
         let site = SiteName::new("st-mary").unwrap();
         let bytes = Bytes::from_static(b"WLF1\x01 broken");
         let record = of_damaged(&site, &header().agent, &bytes, &FrameError::Truncated, 9);
-        assert_eq!(record.header_str(names::CAUSE), Some(CAUSE_DAMAGED));
+        assert_eq!(record.header_str("cause"), Some(CAUSE_DAMAGED));
         assert_eq!(damaged_hash(&record), Some(frame_hash(&bytes)));
         assert_eq!(record.value, Some(bytes));
     }

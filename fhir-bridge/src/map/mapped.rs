@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use wardline_model::EventId;
 use wardline_model::record as names;
+use wardline_model::sideline::Refusal;
 use wardline_model::time::{rfc3339, rfc3339_in};
+use wardline_model::{EventId, SidelineRecord};
 
 use super::context::SiteContext;
 use super::fhir::FhirError;
-use super::sideline::SidelineRecord;
 
 /// Names are those of `wardline_model::record`, so that a record of the log shares them.
 pub type Headers = Vec<(&'static str, Bytes)>;
@@ -21,7 +21,7 @@ pub enum Mapped {
     Sidelined(Box<SidelineRecord>),
 }
 
-/// What is said in a `fhir.*` topic or in the sideline. When the log took the event in, which is the record's time, the
+/// What is said in a `fhir.*` topic. When the log took the event in, which is the record's time, the
 /// mapping does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutRecord {
@@ -38,34 +38,9 @@ pub enum Outcome {
     Filtered(&'static str),
 }
 
-/// Why an event could not be mapped, and where in it. `detail` never repeats what the message holds about people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub cause: &'static str,
-    pub place: Cow<'static, str>,
-    pub rule: &'static str,
-    pub detail: String,
-}
-
-impl Refusal {
-    pub fn new(
-        cause: &'static str,
-        place: impl Into<Cow<'static, str>>,
-        rule: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            cause,
-            place: place.into(),
-            rule,
-            detail: detail.into(),
-        }
-    }
-}
-
 impl From<FhirError> for Refusal {
     fn from(error: FhirError) -> Self {
-        Self::new("fhir-build", "-", "R1", error.to_string())
+        Self::new("fhir-build", "-", "FR1", error.to_string())
     }
 }
 
@@ -96,7 +71,7 @@ pub fn push(headers: &mut Headers, name: &'static str, value: impl Into<Cow<'sta
     headers.push((name, value));
 }
 
-/// docs/specs/fhir-records.md R10: the order is fixed, so that equal events give equal bytes.
+/// docs/specs/fhir-records.md FR10: the order is fixed, so that equal events give equal bytes.
 pub fn common_headers(common: &Common<'_>, id: &EventId, ctx: &SiteContext) -> Headers {
     let mut headers = Headers::with_capacity(16);
     let event_id = id.to_string();

@@ -10,20 +10,21 @@ pub mod hl7;
 pub mod json;
 pub mod mapped;
 pub mod mappings;
-pub mod sideline;
 pub mod site_key;
 
-use wardline_model::{Body, Event, EventId};
+use wardline_model::{Body, Event, EventId, SidelineRecord};
 
 pub use context::SiteContext;
-pub use mapped::{Headers, Mapped, OutRecord, Refusal};
+pub use mapped::{Headers, Mapped, OutRecord};
 pub use mappings::{MappingError, MappingSet};
-pub use sideline::SidelineRecord;
 pub use site_key::SiteKey;
 
 use hl7::Arrival;
 use json::map::Message;
 use mapped::Outcome;
+
+/// What `map` is; tests put another in its place.
+pub type MapEvent = fn(&Event, &EventId, &SiteContext) -> Mapped;
 
 /// What becomes of one event. Never panics, whatever the bytes are.
 pub fn map(event: &Event, id: &EventId, ctx: &SiteContext) -> Mapped {

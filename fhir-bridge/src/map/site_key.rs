@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r3_the_key_is_never_printed() {
+    fn fr3_the_key_is_never_printed() {
         let key = SiteKey::from_bytes([7; SITE_KEY_BYTES]);
         assert_eq!(format!("{key:?}"), "SiteKey(secret)");
     }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use wardline_log::Record;
+use wardline_model::SidelineRecord;
 use wardline_model::topic::SIDELINE;
 
 use super::position::Progress;
 use crate::limits::{BATCH_EVENTS_MAX, TRANSFORM_BATCH_BYTES_MAX};
-use crate::map::{Mapped, OutRecord};
+use crate::logged;
+use crate::map::Mapped;
 
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -42,7 +44,7 @@ impl Batch {
                 self.progress.counts.applied += 1;
                 self.progress.records += records.len() as u64;
                 for out in records {
-                    self.push(out.topic, record(out), time_ms);
+                    self.push(out.topic, logged::mapped(out, time_ms));
                 }
             }
             Mapped::Filtered(reason) => {
@@ -51,31 +53,21 @@ impl Batch {
             }
             Mapped::Sidelined(aside) => {
                 self.progress.counts.sidelined += 1;
-                self.push(SIDELINE, record(aside.into_output()), time_ms);
+                self.push(SIDELINE, logged::sidelined(*aside, time_ms));
             }
         }
     }
 
     /// A record in place of `events` events that could not even be unpacked.
-    pub(super) fn take_damaged(&mut self, record: Record, events: u64, time_ms: i64) {
+    pub(super) fn take_damaged(&mut self, aside: SidelineRecord, events: u64, time_ms: i64) {
         self.events += 1;
         self.progress.counts.received += events;
         self.progress.counts.sidelined += events;
-        self.push(SIDELINE, record, time_ms);
+        self.push(SIDELINE, logged::sidelined(aside, time_ms));
     }
 
-    fn push(&mut self, topic: &'static str, mut record: Record, time_ms: i64) {
-        record.time_ms = time_ms;
+    fn push(&mut self, topic: &'static str, record: Record) {
         self.bytes += record.bytes_len();
         self.topics.entry(topic).or_default().push(record);
-    }
-}
-
-fn record(out: OutRecord) -> Record {
-    Record {
-        key: Some(out.key),
-        value: Some(out.value),
-        headers: out.headers.into(),
-        time_ms: 0,
     }
 }

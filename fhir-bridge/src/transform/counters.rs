@@ -2,7 +2,7 @@
 //! a commit is durable, and never ahead of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use wardline_model::status::StageCounts;
 
@@ -11,6 +11,8 @@ use super::position::{Input, Progress};
 #[derive(Debug, Default)]
 pub struct Counters {
     parts: Mutex<BTreeMap<(Input, u32), Part>>,
+    /// Why all of it is being started anew.
+    failure: Mutex<Option<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -34,17 +36,45 @@ pub struct TransformStatus {
     pub lag_records: u64,
     /// Log records that retention removed unread.
     pub lost_records: u64,
+    /// Events on which the mapping itself broke: they are in the sideline, cause `internal`.
+    pub internal: u64,
     /// Why nothing moves at the moment.
     pub problem: Option<String>,
 }
 
+impl TransformStatus {
+    /// Grows with everything that is durable.
+    pub(super) fn moved_events(&self) -> u64 {
+        self.counts.received + self.retried.received
+    }
+}
+
 impl Counters {
-    pub(super) fn set(&self, input: Input, partition: u32, progress: &Progress) {
+    pub(super) fn stands_at(&self, input: Input, partition: u32, progress: &Progress) {
         self.with(input, partition, |part| {
             part.progress = progress.clone();
             part.end = part.end.max(progress.offset);
-            part.problem = None;
         });
+    }
+
+    /// Something was made durable: whatever was wrong is over.
+    pub(super) fn moved(&self, input: Input, partition: u32, progress: &Progress) {
+        self.stands_at(input, partition, progress);
+        self.idle(input, partition);
+    }
+
+    /// Nothing waits and the log answers: whatever was wrong is over.
+    pub(super) fn idle(&self, input: Input, partition: u32) {
+        self.with(input, partition, |part| part.problem = None);
+        *self.failure() = None;
+    }
+
+    pub(super) fn set_failure(&self, failure: String) {
+        *self.failure() = Some(failure);
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<String>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn set_end(&self, input: Input, partition: u32, end: u64) {
@@ -62,7 +92,10 @@ impl Counters {
 
     pub fn snapshot(&self) -> TransformStatus {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sum = TransformStatus::default();
+        let mut sum = TransformStatus {
+            problem: self.failure().clone(),
+            ..TransformStatus::default()
+        };
         for ((input, _), part) in parts.iter() {
             let counts = match input {
                 Input::Frames => &mut sum.counts,
@@ -79,6 +112,7 @@ impl Counters {
             }
             sum.lag_records += part.end.saturating_sub(part.progress.offset);
             sum.lost_records += part.progress.lost_records;
+            sum.internal += part.progress.internal;
             sum.problem = sum.problem.or_else(|| part.problem.clone());
         }
         sum

@@ -9,18 +9,22 @@ use std::time::{Duration, Instant};
 
 use wardline_log::{Entry, LogError, PartitionReader, Record, SharedLog};
 use wardline_model::topic::BRIDGE_STATE;
-use wardline_service::Stop;
+use wardline_service::{Backoff, Stop};
 
 use super::batch::Batch;
 use super::counters::Counters;
-use super::patience::{Broken, patiently, pause};
+use super::patience::{Broken, patiently};
 use super::position::{Input, Progress};
 use super::work::Work;
-use crate::limits::{POSITION_INTERVAL_MS, READ_RECORDS_MAX, READ_WAIT_MS, TRANSFORM_RETRY_MIN_MS};
-use crate::map::context::SiteContext;
+use crate::limits::{
+    POSITION_INTERVAL_MS, READ_RECORDS_MAX, READ_WAIT_MS, TRANSFORM_RETRY_MAX_MS,
+    TRANSFORM_RETRY_MIN_MS,
+};
+use crate::map::{MapEvent, SiteContext};
 
 pub(super) struct Lane {
     pub(super) ctx: Arc<SiteContext>,
+    pub(super) map: MapEvent,
     pub(super) one_commit: bool,
     pub(super) log: SharedLog,
     pub(super) counters: Arc<Counters>,
@@ -63,16 +67,21 @@ impl Lane {
     }
 
     async fn transform(&self, standing: &mut Standing) -> Result<(), Broken> {
+        let mut backoff = Backoff::of_ms(TRANSFORM_RETRY_MIN_MS, TRANSFORM_RETRY_MAX_MS);
         loop {
             self.settle(&mut standing.progress).await?;
             self.counters
-                .set(self.input, self.partition, &standing.progress);
+                .stands_at(self.input, self.partition, &standing.progress);
+            let before = standing.progress.offset;
             match self.follow(standing).await {
                 // Retention overtook us: settle again, loudly.
                 Err(Broken::Failed(LogError::OffsetOutOfRange { .. })) => {}
                 Err(Broken::Failed(error)) if error.retriable() => {
                     self.show(&error.to_string());
-                    pause(&self.stop, TRANSFORM_RETRY_MIN_MS).await?;
+                    if standing.progress.offset > before {
+                        backoff.progress();
+                    }
+                    backoff.wait(&self.stop).await?;
                 }
                 other => return other,
             }
@@ -121,11 +130,17 @@ impl Lane {
         let from = standing.progress.offset;
         let topic = self.input.topic();
         let mut reader = self.log.reader(topic, self.partition, from).await?;
-        let mut work = Work::new(self.ctx.clone(), self.input, standing.progress.clone());
+        let mut work = Work::new(
+            self.ctx.clone(),
+            self.map,
+            self.input,
+            standing.progress.clone(),
+        );
         loop {
             let entries = self.read(&mut reader).await?;
             if entries.is_empty() {
                 self.save(standing, Duration::ZERO).await?;
+                self.counters.idle(self.input, self.partition);
                 continue;
             }
             self.counters
@@ -139,7 +154,7 @@ impl Lane {
                 appended?;
                 (work, batch) = computed?;
                 self.counters
-                    .set(self.input, self.partition, &standing.progress);
+                    .moved(self.input, self.partition, &standing.progress);
                 if self.stop.is_stopped() {
                     return Err(Broken::Stopped);
                 }

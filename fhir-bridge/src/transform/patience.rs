@@ -1,16 +1,25 @@
 //! Trying again for as long as that can help, and not a moment longer than the program runs.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use wardline_log::LogError;
-use wardline_service::Stop;
+use wardline_service::backoff::Stopped;
+use wardline_service::{Backoff, Stop};
 
-use crate::limits::{TRANSFORM_RETRY_MAX_MS, TRANSFORM_RETRY_MIN_MS};
+use crate::limits::{LOG_SILENT_MS, TRANSFORM_RETRY_MAX_MS, TRANSFORM_RETRY_MIN_MS};
 
 /// Why a call to the log gave nothing.
 pub(super) enum Broken {
     Stopped,
     Failed(LogError),
+}
+
+impl From<Stopped> for Broken {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
 }
 
 impl From<LogError> for Broken {
@@ -19,7 +28,8 @@ impl From<LogError> for Broken {
     }
 }
 
-/// Calls again, with growing pauses, while the error is one that passes.
+/// Calls again, after growing waits, while the error is one that passes. A call that gives no answer goes on, because
+/// the log keeps trying, but not in silence.
 pub(super) async fn patiently<T, F>(
     stop: &Stop,
     show: impl Fn(&str),
@@ -28,24 +38,29 @@ pub(super) async fn patiently<T, F>(
 where
     F: Future<Output = Result<T, LogError>>,
 {
-    let mut pause_ms = TRANSFORM_RETRY_MIN_MS;
+    let mut backoff = Backoff::of_ms(TRANSFORM_RETRY_MIN_MS, TRANSFORM_RETRY_MAX_MS);
     loop {
-        match call().await {
+        match answer(&show, call()).await {
             Ok(value) => return Ok(value),
             Err(error) if error.retriable() => {
                 tracing::warn!(%error, "trying again");
                 show(&error.to_string());
-                pause(stop, pause_ms).await?;
-                pause_ms = (pause_ms * 2).min(TRANSFORM_RETRY_MAX_MS);
+                backoff.wait(stop).await?;
             }
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-pub(super) async fn pause(stop: &Stop, ms: u64) -> Result<(), Broken> {
-    tokio::select! {
-        () = stop.stopped() => Err(Broken::Stopped),
-        () = tokio::time::sleep(Duration::from_millis(ms)) => Ok(()),
+async fn answer<T>(show: impl Fn(&str), call: impl Future<Output = T>) -> T {
+    let mut call = pin!(call);
+    let silent = Duration::from_millis(LOG_SILENT_MS);
+    match timeout(silent, &mut call).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            tracing::warn!("the log does not answer; waiting for it");
+            show("the log does not answer");
+            call.await
+        }
     }
 }

@@ -60,6 +60,9 @@ pub(super) struct Progress {
     /// Source records that retention removed before they were read: a loss, never silent.
     #[serde(default)]
     pub(super) lost_records: u64,
+    /// Events on which the mapping itself broke.
+    #[serde(default)]
+    pub(super) internal: u64,
 }
 
 impl Progress {

@@ -4,22 +4,24 @@
 //! stays bounded whatever a frame holds; what cannot be unpacked goes to the sideline whole and stops nothing.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use wardline_log::{Entry, Record};
 use wardline_model::frame::Frame;
 use wardline_model::record as names;
-use wardline_model::time::rfc3339;
+use wardline_model::sideline::{RETRIED, RawKind, Refusal};
+use wardline_model::{Event, EventId, SidelineRecord};
 
 use super::batch::Batch;
 use super::position::{Input, Progress};
-use crate::limits::{DETAIL_CHARS_MAX, KEY_BYTES_MAX, SIDELINE_RAW_BYTES_MAX};
+use crate::logged;
 use crate::map::mapped::push;
-use crate::map::sideline::{self, RETRIED, RetryError};
-use crate::map::{self, Headers, Mapped, SiteContext};
+use crate::map::{MapEvent, Mapped, SiteContext};
 
 pub(super) struct Work {
     ctx: Arc<SiteContext>,
+    map: MapEvent,
     input: Input,
     queue: VecDeque<Entry>,
     open: Option<Open>,
@@ -35,9 +37,15 @@ struct Open {
 }
 
 impl Work {
-    pub(super) fn new(ctx: Arc<SiteContext>, input: Input, progress: Progress) -> Self {
+    pub(super) fn new(
+        ctx: Arc<SiteContext>,
+        map: MapEvent,
+        input: Input,
+        progress: Progress,
+    ) -> Self {
         Self {
             ctx,
+            map,
             input,
             queue: VecDeque::new(),
             open: None,
@@ -111,7 +119,7 @@ impl Work {
                 batch.progress.skip = u32::try_from(open.next).unwrap_or(u32::MAX);
                 return Some(open);
             }
-            let mapped = map::map(event, &open.frame.id(open.next), &self.ctx);
+            let mapped = self.map(event, &open.frame.id(open.next), batch);
             batch.take(mapped, open.time_ms);
             open.next += 1;
         }
@@ -119,106 +127,78 @@ impl Work {
         None
     }
 
+    /// A mapping that breaks, which is a fault of this program and never of the input, costs the one event that it
+    /// breaks on. The panic's own words stay out of the record: they may hold what the message holds.
+    fn map(&self, event: &Event, id: &EventId, batch: &mut Batch) -> Mapped {
+        let mapped = catch_unwind(AssertUnwindSafe(|| (self.map)(event, id, &self.ctx)));
+        mapped.unwrap_or_else(|_| {
+            tracing::error!(%id, "the mapping broke on this event; it is in the sideline, cause internal: report this");
+            batch.progress.internal += 1;
+            let detail = "the mapping broke on this event: a fault of this program; report it";
+            let why = Refusal::new("internal", "-", "FR27", detail);
+            SidelineRecord::of_event(event, id, self.ctx.site.as_str(), "", why)
+                .map_or(Mapped::Filtered("ledger"), |aside| {
+                    Mapped::Sidelined(Box::new(aside))
+                })
+        })
+    }
+
     fn damaged(&self, record: &Record, detail: &str, batch: &mut Batch) {
+        let text = |name| record.header_str(name).unwrap_or_default();
         let number = |name| record.header_str(name).and_then(|n| n.parse::<u64>().ok());
-        let events = match (number(names::FIRST), number(names::LAST)) {
+        let (first, last) = (number(names::FIRST), number(names::LAST));
+        let events = match (first, last) {
             (Some(first), Some(last)) => last.saturating_sub(first).saturating_add(1),
             _ => 1,
         };
-        let id = match (
-            record.header_str(names::AGENT),
-            record.header_str(names::INCARNATION),
-            number(names::FIRST),
-        ) {
-            (Some(agent), Some(incarnation), Some(first)) => {
-                format!("{agent}/{incarnation}/{first}")
+        let agent = text(names::AGENT).to_owned();
+        let event_id = match (first, text(names::INCARNATION)) {
+            (Some(first), life) if !agent.is_empty() && !life.is_empty() => {
+                format!("{agent}/{life}/{first}")
             }
-            _ => "unknown".to_owned(),
+            _ => String::new(),
         };
-        let mut headers = self.headers(&id, "frame-unreadable", "frame", "R24", detail, "frame");
-        push(&mut headers, names::RECEIVED, rfc3339(record.time_ms));
-        batch.take_damaged(raw_record(record, headers), events, record.time_ms);
+        let aside = SidelineRecord {
+            event_id,
+            why: Refusal::new("frame-unreadable", "frame", "FR24", detail),
+            mapping: String::new(),
+            site: self.ctx.site.to_string(),
+            received_ms: Some(record.time_ms),
+            kind: RawKind::Frame { agent, hash: None },
+            retried: 0,
+            cut_from: None,
+            raw: record.value.clone(),
+        };
+        batch.take_damaged(aside, events, record.time_ms);
     }
 
     fn retry(&self, record: &Record, batch: &mut Batch) {
-        let (id, event) =
-            match sideline::event_of(|name| record.header_str(name), record.value.as_ref()) {
-                Ok(found) => found,
-                Err(error) => return self.not_retried(record, &error, batch),
-            };
-        let mut mapped = map::map(&event, &id, &self.ctx);
-        let times = tries(record).to_string();
+        let mut aside = logged::read_sidelined(record);
+        let times = aside.retried.saturating_add(1);
+        let (id, event) = match aside.event() {
+            Ok(found) => found,
+            Err(error) => {
+                aside.why =
+                    Refusal::new("retry-not-possible", "headers", "FR25", error.to_string());
+                aside.retried = times;
+                return batch.take_damaged(aside, 1, record.time_ms);
+            }
+        };
+        let mut mapped = self.map(&event, &id, batch);
         match &mut mapped {
             Mapped::Records(records) => {
                 for out in records {
-                    push(&mut out.headers, RETRIED, times.clone());
+                    push(&mut out.headers, RETRIED, times.to_string());
                 }
             }
-            Mapped::Sidelined(again) => push(&mut again.more, RETRIED, times),
+            Mapped::Sidelined(again) => again.retried = times,
             Mapped::Filtered(_) => {}
         }
         batch.take(mapped, record.time_ms);
-    }
-
-    fn not_retried(&self, record: &Record, error: &RetryError, batch: &mut Batch) {
-        let shown = |name: &str| -> String {
-            let text = record.header_str(name).unwrap_or("unknown");
-            text.chars().take(DETAIL_CHARS_MAX).collect()
-        };
-        let (id, kind) = (shown(names::EVENT_ID), shown(names::KIND));
-        let detail = error.to_string();
-        let mut headers = self.headers(&id, "retry-not-possible", "headers", "R25", &detail, &kind);
-        push(&mut headers, RETRIED, tries(record).to_string());
-        batch.take_damaged(raw_record(record, headers), 1, record.time_ms);
-    }
-
-    fn headers(
-        &self,
-        id: &str,
-        cause: &'static str,
-        place: &'static str,
-        rule: &'static str,
-        detail: &str,
-        kind: &str,
-    ) -> Headers {
-        let short: String = detail.chars().take(DETAIL_CHARS_MAX).collect();
-        let mut headers = Headers::with_capacity(10);
-        push(&mut headers, names::EVENT_ID, id.to_owned());
-        push(&mut headers, names::CAUSE, cause);
-        push(&mut headers, names::WHERE, place);
-        push(&mut headers, names::RULE, rule);
-        push(&mut headers, names::MAPPING, "-");
-        push(&mut headers, names::DETAIL, short);
-        push(&mut headers, names::SITE, self.ctx.site.to_string());
-        push(&mut headers, names::KIND, kind.to_owned());
-        headers
     }
 }
 
 fn done(batch: &mut Batch, offset: u64) {
     batch.progress.offset = offset;
     batch.progress.skip = 0;
-}
-
-fn tries(record: &Record) -> u64 {
-    let before = record
-        .header_str(RETRIED)
-        .and_then(|n| n.parse::<u64>().ok());
-    before.unwrap_or(0).saturating_add(1)
-}
-
-fn raw_record(record: &Record, mut headers: Headers) -> Record {
-    let raw = record.value.clone().unwrap_or_default();
-    let value = if raw.len() > SIDELINE_RAW_BYTES_MAX {
-        push(&mut headers, sideline::CUT_FROM, raw.len().to_string());
-        raw.slice(..SIDELINE_RAW_BYTES_MAX)
-    } else {
-        raw
-    };
-    Record {
-        key: record.key.clone().filter(|key| key.len() <= KEY_BYTES_MAX),
-        value: Some(value),
-        headers: headers.into(),
-        time_ms: record.time_ms,
-    }
 }

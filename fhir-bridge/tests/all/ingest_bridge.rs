@@ -1,9 +1,11 @@
 //! The bridge as a part: configuration, start, status, end (docs/specs/ingest.md I22 to I26, I31).
 
 use std::path::Path;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use crate::ingest_support::client::{AgentClient, Options};
+use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use wardline_bridge::ingest::Source;
 use wardline_bridge::{ADDRESS, Config};
@@ -189,4 +191,38 @@ async fn i25_a_log_that_cannot_be_used_any_more_ends_the_bridge_with_the_reason(
         .unwrap();
     assert!(format!("{error:#}").contains("log"), "{error:#}");
     assert_eq!(agent.pubacks(), 0);
+}
+
+#[tokio::test]
+async fn fr34_ingest_goes_on_while_the_transform_cannot() {
+    let dir = tempfile::tempdir().unwrap();
+    let faulty = Faulty::around(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    faulty.refuse_fhir.store(true, SeqCst);
+    let log: SharedLog = faulty.clone();
+    let running = wardline_bridge::start(config(dir.path(), &[]).unwrap(), log.clone())
+        .await
+        .unwrap();
+    let port = running.addresses[ADDRESS].port();
+    let agent = AgentClient::connect(port, "gw-1").await;
+    for n in 0..3 {
+        let frame = frame("gw-1", (n * 3 + 1, n * 3 + 3), 1);
+        agent.publish("up/live", frame).await;
+        agent.receipted_up_to(LIFE, n * 3 + 3).await;
+    }
+    let shown = until("the transform's problem", async || {
+        let value: serde_json::Value =
+            serde_json::from_slice(&newest_value(log.as_ref(), "bridge").await?).unwrap();
+        let said = value["problems"].to_string();
+        said.contains("transform").then_some(said)
+    })
+    .await;
+    assert!(shown.contains("edge.frames/0"), "{shown}");
+    faulty.refuse_fhir.store(false, SeqCst);
+    until("the transform to catch up", async || {
+        let status = bridge_status(log.as_ref()).await?;
+        (status.transform.received == 9).then_some(())
+    })
+    .await;
+    running.stop().await.unwrap();
+    log.close().await.unwrap();
 }

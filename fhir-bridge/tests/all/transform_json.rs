@@ -15,10 +15,15 @@ fn device(metric: &str, members: &str) -> wardline_model::Event {
     )
 }
 
-fn refused(event: &wardline_model::Event) -> (&'static str, String, &'static str) {
+fn refused(event: &wardline_model::Event) -> (String, String, String) {
     let record = sidelined(event);
     assert_eq!(record.mapping, "devices@1");
-    (record.cause, record.place.to_string(), record.rule)
+    let why = record.why;
+    (
+        why.cause.into_owned(),
+        why.place.into_owned(),
+        why.rule.into_owned(),
+    )
 }
 
 #[test]
@@ -69,7 +74,7 @@ fn j10_states_are_the_words_of_the_mapping() {
         let event = device("state", &format!("\"value\":{bad}"));
         assert_eq!(
             refused(&event),
-            ("json-value", "$.value".to_owned(), "J10"),
+            why("json-value", "$.value", "J10"),
             "{bad}"
         );
     }
@@ -86,7 +91,7 @@ fn j11_j13_numbers_are_checked_for_type_and_range() {
         let event = device("battery", &format!("\"value\":{bad}"));
         assert_eq!(
             refused(&event),
-            ("json-value", "$.value".to_owned(), "J11"),
+            why("json-value", "$.value", "J11"),
             "{bad}"
         );
     }
@@ -94,7 +99,7 @@ fn j11_j13_numbers_are_checked_for_type_and_range() {
         let event = device("battery", &format!("\"value\":{bad}"));
         assert_eq!(
             refused(&event),
-            ("json-range", "$.value".to_owned(), "J13"),
+            why("json-range", "$.value", "J13"),
             "{bad}"
         );
     }
@@ -111,11 +116,7 @@ fn j12_a_value_in_another_unit_is_never_relabelled() {
     }
     for unit in ["\"[degF]\"", "\"\"", "7"] {
         let event = device("temperature", &format!("\"value\":36.6,\"unit\":{unit}"));
-        assert_eq!(
-            refused(&event),
-            ("json-unit", "$.unit".to_owned(), "J12"),
-            "{unit}"
-        );
+        assert_eq!(refused(&event), why("json-unit", "$.unit", "J12"), "{unit}");
     }
 }
 
@@ -144,7 +145,7 @@ fn j14_a_location_is_a_bed() {
         let event = device("location", &format!("\"value\":{bad}"));
         assert_eq!(
             refused(&event),
-            ("json-value", "$.value".to_owned(), "J14"),
+            why("json-value", "$.value", "J14"),
             "{bad}"
         );
     }
@@ -192,7 +193,7 @@ fn j7_broken_json_is_sidelined_at_its_root() {
         ("null", "json-shape"),
     ] {
         let event = mqtt("devices/ICU/pump-7/state", payload);
-        assert_eq!(refused(&event), (cause, "$".to_owned(), "J7"), "{payload}");
+        assert_eq!(refused(&event), why(cause, "$", "J7"), "{payload}");
     }
     let mut event = mqtt("devices/ICU/pump-7/state", "");
     if let Body::Mqtt { payload, .. } = &mut event.body {
@@ -245,21 +246,17 @@ fn j8_ts_is_rfc_3339_with_zone_or_epoch_milliseconds() {
             "devices/ICU/p/state",
             &format!("{{\"ts\":{bad},\"value\":\"off\"}}"),
         );
-        assert_eq!(
-            refused(&event),
-            ("json-ts", "$.ts".to_owned(), "J8"),
-            "{bad}"
-        );
+        assert_eq!(refused(&event), why("json-ts", "$.ts", "J8"), "{bad}");
     }
     let missing = mqtt("devices/ICU/p/state", "{\"value\":\"off\"}");
-    assert_eq!(refused(&missing), ("json-ts", "$.ts".to_owned(), "J8"));
+    assert_eq!(refused(&missing), why("json-ts", "$.ts", "J8"));
 }
 
 #[test]
 fn j9_a_missing_value_is_sidelined() {
     for members in ["\"seq\":1", "\"value\":null"] {
         let event = device("state", members);
-        assert_eq!(refused(&event), ("json-value", "$.value".to_owned(), "J9"));
+        assert_eq!(refused(&event), why("json-value", "$.value", "J9"));
     }
 }
 
@@ -267,11 +264,7 @@ fn j9_a_missing_value_is_sidelined() {
 fn j15_j16_optional_members_are_checked_when_given() {
     for bad in ["-1", "1.5", "\"1\"", "1e30"] {
         let event = device("state", &format!("\"value\":\"off\",\"seq\":{bad}"));
-        assert_eq!(
-            refused(&event),
-            ("json-seq", "$.seq".to_owned(), "J15"),
-            "{bad}"
-        );
+        assert_eq!(refused(&event), why("json-seq", "$.seq", "J15"), "{bad}");
     }
     for bad in [
         "7",
@@ -280,11 +273,7 @@ fn j15_j16_optional_members_are_checked_when_given() {
         &format!("\"{}\"", "x".repeat(65)),
     ] {
         let event = device("state", &format!("\"value\":\"off\",\"type\":{bad}"));
-        assert_eq!(
-            refused(&event),
-            ("json-kind", "$.type".to_owned(), "J16"),
-            "{bad}"
-        );
+        assert_eq!(refused(&event), why("json-kind", "$.type", "J16"), "{bad}");
     }
 }
 
@@ -306,7 +295,7 @@ fn j5_topics_without_a_mapping_and_unknown_metrics_are_filtered() {
     let long = format!("devices/ICU/{}/state", "x".repeat(81));
     assert_eq!(
         refused(&mqtt(&long, "{}")),
-        ("mqtt-topic", "topic".to_owned(), "J5")
+        why("mqtt-topic", "topic", "J5")
     );
 }
 

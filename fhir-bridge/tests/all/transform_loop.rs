@@ -101,7 +101,7 @@ async fn p8_bad_input_is_sidelined_once_and_holds_nothing_up() {
     assert_eq!(sideline.len(), bad);
     for (entry, (n, (event, cause, place))) in sideline.iter().zip((0..).zip(broken())) {
         let head = |name| entry.record.header_str(name).unwrap();
-        assert_eq!((head(names::CAUSE), head(names::WHERE)), (cause, place));
+        assert_eq!((head("cause"), head("where")), (cause, place));
         assert_eq!(head(names::EVENT_ID), id(3 * n + 2).to_string());
         let raw = match event.body {
             wardline_model::Body::Hl7 { raw, .. } => raw,
@@ -113,7 +113,7 @@ async fn p8_bad_input_is_sidelined_once_and_holds_nothing_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r2_the_log_holds_exactly_what_the_mapping_gives() {
+async fn fr2_the_log_holds_exactly_what_the_mapping_gives() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let events = vec![Adt::new("A01").event(), state(1), a20("NPU|ICU^1^2|H")];
@@ -184,7 +184,7 @@ async fn exactly_once(log: &SharedLog, total: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r31_a_restart_at_any_point_repeats_and_loses_nothing() {
+async fn fr31_a_restart_at_any_point_repeats_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ctx = shared(context());
     let mut log = open(dir.path(), 1).await;
@@ -251,7 +251,7 @@ async fn p7_one_frame_with_much_output_is_written_in_bounded_pieces() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r32_ledger_records_of_the_bridge_are_no_events() {
+async fn fr32_ledger_records_of_the_bridge_are_no_events() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let gap = Record {
@@ -284,7 +284,7 @@ async fn r32_ledger_records_of_the_bridge_are_no_events() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r24_a_frame_that_cannot_be_unpacked_is_sidelined_whole() {
+async fn fr24_a_frame_that_cannot_be_unpacked_is_sidelined_whole() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let mut damaged = frame("gw-1", 1, vec![state(1), state(2), state(3)]);
@@ -319,7 +319,7 @@ async fn replay_all(log: &SharedLog) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r23_a_replay_uses_todays_mapping() {
+async fn fr23_a_replay_uses_todays_mapping() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let events = vec![
@@ -386,7 +386,7 @@ async fn r23_a_replay_uses_todays_mapping() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r25_a_replay_without_its_headers_comes_back() {
+async fn fr25_a_replay_without_its_headers_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let head = |name: &'static str, value: &str| (name, value.to_owned());
@@ -442,7 +442,7 @@ async fn r25_a_replay_without_its_headers_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r30_every_partition_has_its_own_position() {
+async fn fr30_every_partition_has_its_own_position() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 3).await;
     let agents = ["gw-1", "gw-2", "gw-3", "gw-4", "gw-5", "gw-6"];
@@ -476,7 +476,7 @@ async fn r30_every_partition_has_its_own_position() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn r33_a_log_that_was_replaced_is_read_from_its_beginning() {
+async fn fr33_a_log_that_was_replaced_is_read_from_its_beginning() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let position = Record {
@@ -503,5 +503,5 @@ async fn stopping_an_idle_transform_takes_no_time() {
     running.until(|s| s.lag_records == 0).await;
     running.stop.stop();
     let ended = tokio::time::timeout(Duration::from_secs(10), running.task).await;
-    assert!(ended.unwrap().unwrap().is_ok());
+    ended.unwrap().unwrap();
 }

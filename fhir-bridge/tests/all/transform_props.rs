@@ -99,7 +99,7 @@ proptest! {
                     prop_assert!(out.value.len() < 16 * 1024);
                 }
             }
-            Mapped::Sidelined(record) => prop_assert!(!record.cause.is_empty() && !record.place.is_empty()),
+            Mapped::Sidelined(record) => prop_assert!(!record.why.cause.is_empty() && !record.why.place.is_empty()),
             Mapped::Filtered(_) => {}
         }
         prop_assert_eq!(shape(&event, &ctx), shape(&event, &ctx));

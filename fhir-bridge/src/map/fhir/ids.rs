@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn r3_pseudonyms_depend_on_key_kind_and_every_part() {
+    fn fr3_pseudonyms_depend_on_key_kind_and_every_part() {
         let a = Pseudonyms::new(&SiteKey::from_bytes([1; 32]));
         let b = Pseudonyms::new(&SiteKey::from_bytes([2; 32]));
         let all = [
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn r4_ids_are_valid_fhir_ids_and_differ_by_site() {
+    fn fr4_ids_are_valid_fhir_ids_and_differ_by_site() {
         let id = site("st-mary").location("ICU^1^2");
         assert_eq!(id.len(), 32);
         assert!(id.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn r5_traceparent_has_the_w3c_form() {
+    fn fr5_traceparent_has_the_w3c_form() {
         let text = site("s").traceparent("gw-1/00000000000000ab/7");
         let lengths: Vec<_> = text.split('-').map(str::len).collect();
         assert_eq!(lengths, [2, 32, 16, 2]);

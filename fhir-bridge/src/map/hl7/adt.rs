@@ -14,7 +14,8 @@ use crate::limits::NPU_SEGMENTS_MAX;
 use crate::map::context::SiteContext;
 use crate::map::fhir::encounter::{self, EncounterFact};
 use crate::map::fhir::{Place, location};
-use crate::map::mapped::{OutRecord, Outcome, Refusal};
+use crate::map::mapped::{OutRecord, Outcome};
+use wardline_model::sideline::Refusal;
 
 /// A message and all that is known about its way.
 #[derive(Debug)]

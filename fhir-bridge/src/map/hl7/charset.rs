@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use encoding_rs::mem::decode_latin1;
 use wardline_model::hl7::Message;
 
-use crate::map::mapped::Refusal;
+use wardline_model::sideline::Refusal;
 
 const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
 
@@ -127,7 +127,7 @@ mod tests {
     fn h1_an_unknown_character_set_is_refused() {
         let error = decode(&message("KS X 1001", b"x")).unwrap_err();
         assert_eq!(
-            (error.cause, error.place.as_ref()),
+            (error.cause.as_ref(), error.place.as_ref()),
             ("hl7-charset", "MSH-18")
         );
     }

@@ -6,7 +6,7 @@ use wardline_model::limits::LOCATION_CHARS_MAX;
 use crate::limits::{NPU_SEGMENTS_MAX, PATIENTS_MAX};
 use crate::map::fhir::Place;
 use crate::map::fhir::place::PlaceError;
-use crate::map::mapped::Refusal;
+use wardline_model::sideline::Refusal;
 
 /// The segments that are read, found in one pass.
 #[derive(Debug, Clone, Default)]

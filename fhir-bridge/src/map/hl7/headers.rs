@@ -7,7 +7,8 @@ use wardline_model::record as names;
 use super::adt::{Head, Input};
 use super::time::{self, Moment, ZoneFit};
 use crate::limits::CONTROL_ID_CHARS_MAX;
-use crate::map::mapped::{Common, EventTime, Headers, Refusal, common_headers, push};
+use crate::map::mapped::{Common, EventTime, Headers, common_headers, push};
+use wardline_model::sideline::Refusal;
 
 /// H7, H10: when it happened, and when that was written down.
 #[derive(Debug, Clone, Copy)]

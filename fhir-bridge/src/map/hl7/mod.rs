@@ -15,7 +15,8 @@ use wardline_model::EventId;
 use wardline_model::hl7::{Hl7Error, Message};
 
 use crate::map::context::SiteContext;
-use crate::map::mapped::{Outcome, Refusal};
+use crate::map::mapped::Outcome;
+use wardline_model::sideline::Refusal;
 
 /// One message as it came.
 #[derive(Debug, Clone, Copy)]

@@ -16,9 +16,8 @@ use crate::map::context::SiteContext;
 use crate::map::fhir::Place;
 use crate::map::fhir::device::{self, DeviceFact, DeviceValue};
 use crate::map::fhir::observation::{self, ObservationFact};
-use crate::map::mapped::{
-    Common, EventTime, Headers, OutRecord, Outcome, Refusal, common_headers, push,
-};
+use crate::map::mapped::{Common, EventTime, Headers, OutRecord, Outcome, common_headers, push};
+use wardline_model::sideline::Refusal;
 
 /// One message as it came.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! A log that does as it is told: holds appends back, fails them, or writes and says that it failed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +10,7 @@ use wardline_log::{
     Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start, TopicInfo,
     TopicSpec,
 };
-use wardline_model::topic::EDGE_FRAMES;
+use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES};
 
 pub struct Faulty {
     inner: SharedLog,
@@ -20,6 +20,8 @@ pub struct Faulty {
     pub fail_after: AtomicUsize,
     pub appends: AtomicUsize,
     pub waiting: AtomicUsize,
+    /// Appends to `fhir.*` fail for good.
+    pub refuse_fhir: AtomicBool,
 }
 
 impl Faulty {
@@ -31,6 +33,7 @@ impl Faulty {
             fail_after: AtomicUsize::new(0),
             appends: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            refuse_fhir: AtomicBool::new(false),
         })
     }
 
@@ -98,6 +101,11 @@ impl Log for Faulty {
         &self,
         batches: Vec<(String, Vec<Record>)>,
     ) -> Result<Vec<Vec<Position>>, LogError> {
+        if self.refuse_fhir.load(Ordering::SeqCst)
+            && batches.iter().any(|(topic, _)| topic == BRIDGE_STATE)
+        {
+            return Err(LogError::Closed);
+        }
         self.gate().await?;
         let done = self.inner.append_many(batches).await?;
         self.end(done)

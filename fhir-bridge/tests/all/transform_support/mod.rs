@@ -15,11 +15,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use wardline_bridge::map::sideline::SidelineRecord;
 use wardline_bridge::map::site_key::SiteKey;
 use wardline_bridge::map::{Mapped, MappingSet, OutRecord, SiteContext, map};
 use wardline_model::time::parse_rfc3339;
-use wardline_model::{AgentName, Body, Class, Event, EventId, Incarnation, SiteName, Stamp};
+use wardline_model::{
+    AgentName, Body, Class, Event, EventId, Incarnation, SidelineRecord, SiteName, Stamp,
+};
 
 pub const RECEIVED: &str = "2026-03-01T09:00:05Z";
 
@@ -231,15 +232,27 @@ pub fn shown(record: &OutRecord, time_ms: i64) -> Value {
     })
 }
 
+/// A sideline record as it stands in the log.
+pub fn aside(record: SidelineRecord) -> OutRecord {
+    let key = record.agent().unwrap().to_owned().into();
+    let (headers, value) = record.into_parts();
+    OutRecord {
+        topic: "sideline",
+        key,
+        headers,
+        value,
+    }
+}
+
 /// Cause, place and rule of a message that is sidelined.
 pub fn cause(event: &Event) -> (String, String, String) {
     let record = sidelined(event);
-    assert!(!record.detail.is_empty());
+    assert!(!record.why.detail.is_empty());
     assert_eq!(record.mapping, "hl7@1");
     (
-        record.cause.to_owned(),
-        record.place.to_string(),
-        record.rule.to_owned(),
+        record.why.cause.to_string(),
+        record.why.place.to_string(),
+        record.why.rule.to_string(),
     )
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
-use wardline_bridge::map::{OutRecord, SiteContext};
+use wardline_bridge::map::{MapEvent, OutRecord, SiteContext};
 use wardline_bridge::transform::{Counters, Transform, TransformStatus, run};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{Cleanup, Entry, Headers, Record, SharedLog, TopicSpec};
@@ -81,7 +81,7 @@ pub fn logged(out: OutRecord, time_ms: i64) -> Record {
 pub struct Transforming {
     pub counters: Arc<Counters>,
     pub stop: StopHandle,
-    pub task: JoinHandle<anyhow::Result<()>>,
+    pub task: JoinHandle<()>,
 }
 
 pub fn start(ctx: &Arc<SiteContext>, log: &SharedLog) -> Transforming {
@@ -89,6 +89,15 @@ pub fn start(ctx: &Arc<SiteContext>, log: &SharedLog) -> Transforming {
 }
 
 pub fn start_on(ctx: &Arc<SiteContext>, log: &SharedLog, one_commit: bool) -> Transforming {
+    start_with(ctx, log, one_commit, wardline_bridge::map::map)
+}
+
+pub fn start_with(
+    ctx: &Arc<SiteContext>,
+    log: &SharedLog,
+    one_commit: bool,
+    map: MapEvent,
+) -> Transforming {
     let counters = Arc::new(Counters::default());
     let (stop, stopped) = stop_pair();
     let transform = Transform {
@@ -96,6 +105,7 @@ pub fn start_on(ctx: &Arc<SiteContext>, log: &SharedLog, one_commit: bool) -> Tr
         log: log.clone(),
         counters: counters.clone(),
         one_commit,
+        map,
     };
     let task = tokio::spawn(run(transform, stopped));
     Transforming {
@@ -123,7 +133,6 @@ impl Transforming {
         self.stop.stop();
         tokio::time::timeout(DEADLINE, self.task)
             .await
-            .unwrap()
             .unwrap()
             .unwrap();
     }
