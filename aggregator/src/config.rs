@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use wardline_model::SiteName;
-use wardline_service::{Problem, Settings};
+use wardline_service::settings::Reader;
+use wardline_service::{Problem, Settings, keys};
 
 use crate::hooks::Hooks;
 use crate::ledger::{BedList, BedListError};
@@ -37,44 +38,35 @@ pub struct Config {
 }
 
 impl Config {
+    /// # Errors
+    /// Every problem with the aggregator's keys, and with the bed list.
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let api_listen = take(&mut problems, settings.addr("aggregator.api.listen"));
-        let insecure = take(&mut problems, settings.flag("aggregator.insecure"));
-        let site = take(&mut problems, site_name(settings));
-        let history = take(&mut problems, settings.duration("aggregator.history"));
-        let beds = match beds(settings) {
-            Ok(beds) => Some(beds),
-            Err(found) => {
-                problems.extend(found);
-                None
+        let mut read = settings.reader();
+        let config = Self::read(settings, &mut read);
+        read.done(config)
+    }
+
+    fn read(settings: &Settings, read: &mut Reader<'_>) -> Option<Self> {
+        let api_listen = read.listen(&keys::AGGREGATOR_API_LISTEN, &keys::AGGREGATOR_INSECURE);
+        let insecure = read.get(&keys::AGGREGATOR_INSECURE);
+        let site = read.get(&keys::SITE_NAME);
+        let history = read.get(&keys::AGGREGATOR_HISTORY);
+        let path = read.find(&keys::SITE_BEDS)?;
+        let (beds_text, beds) = match beds(settings, path) {
+            Ok(beds) => beds,
+            Err(problems) => {
+                read.add(problems);
+                return None;
             }
         };
-        if let (Some(address), Some(false)) = (api_listen, insecure)
-            && !address.ip().is_loopback()
-        {
-            problems.push(settings.problem(
-                "aggregator.api.listen",
-                "is reachable from other machines without TLS",
-                "a loopback address, or aggregator.insecure = true (shown in /api/v1/about)",
-            ));
-        }
-        let (Some(api_listen), Some(insecure), Some(site), Some(history), Some((beds_text, beds))) =
-            (api_listen, insecure, site, history, beds)
-        else {
-            return Err(problems);
-        };
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        Ok(Self {
-            api_listen,
-            insecure,
-            site,
+        Some(Self {
+            api_listen: api_listen?,
+            insecure: insecure?,
+            site: Some(site?),
             data_dir: settings.data_dir().to_owned(),
             beds,
             beds_text,
-            history_ms: i64::try_from(history.as_millis()).unwrap_or(i64::MAX),
+            history_ms: i64::try_from(history?.as_millis()).unwrap_or(i64::MAX),
             agent_silent_ms: crate::limits::AGENT_SILENT_AFTER_MS,
             addresses: BTreeMap::new(),
             warnings: Vec::new(),
@@ -92,26 +84,13 @@ pub(crate) fn state_path(data_dir: &Path) -> PathBuf {
     data_dir.join("aggregator").join("state.redb")
 }
 
-fn take<T>(problems: &mut Vec<Problem>, value: Result<T, Problem>) -> Option<T> {
-    value.map_err(|problem| problems.push(problem)).ok()
-}
-
-fn site_name(settings: &Settings) -> Result<Option<SiteName>, Problem> {
-    let Some(name) = settings.opt_text("site.name")? else {
-        return Ok(None);
-    };
-    SiteName::new(&name)
-        .map(Some)
-        .map_err(|error| settings.problem("site.name", error.to_string(), "a site name"))
-}
-
-fn beds(settings: &Settings) -> Result<(String, BedList), Vec<Problem>> {
-    let Some(path) = settings.opt_path("site.beds").map_err(|e| vec![e])? else {
+fn beds(settings: &Settings, path: Option<PathBuf>) -> Result<(String, BedList), Vec<Problem>> {
+    let Some(path) = path else {
         return Ok((String::new(), BedList::empty()));
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
         vec![settings.problem(
-            "site.beds",
+            &keys::SITE_BEDS,
             format!("{} cannot be read: {error}", path.display()),
             "a readable CSV file: bed,department,class,staffed",
         )]

@@ -4,6 +4,7 @@
 //! ledger, one commit of state and positions, the view topics. `ledger` and `decode` are pure; everything else here is
 //! the shell that feeds them and answers for them.
 
+pub mod apart;
 mod api;
 mod config;
 pub mod decode;

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wardline_model::{AgentName, SiteName};
-use wardline_service::{Problem, Settings};
+use wardline_service::grammar::MqttUrl;
+use wardline_service::settings::Reader;
+use wardline_service::value::Bytes;
+use wardline_service::{Problem, Settings, keys};
 
 use crate::buffer::window::WindowLimits;
-use crate::limits::{BLOCK_RAW_BYTES_MAX, QUOTA_BYTES_MIN};
-use crate::uplink::url::UplinkUrl;
-
-const LISTEN_ALLOWED: &str =
-    "a loopback address; or any address with agent.insecure = true, which is shown";
+use crate::limits::{BLOCK_RAW_BYTES_MAX, LINGER_MS_MAX, PACKET_BYTES_MIN, QUOTA_BYTES_MIN};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -24,8 +23,8 @@ pub struct Config {
     pub packet_bytes_max: usize,
     /// Where HL7 v2 senders connect with MLLP.
     pub mllp_listen: SocketAddr,
-    /// `mqtt://host:port` of the bridge or broker. `None`: nothing is sent, everything is kept.
-    pub uplink: Option<String>,
+    /// The bridge or broker. `None`: nothing is sent, everything is kept.
+    pub uplink: Option<MqttUrl>,
     pub receipt_timeout: Duration,
     pub quota_bytes: u64,
     pub linger: Duration,
@@ -35,26 +34,25 @@ pub struct Config {
 }
 
 impl Config {
+    /// # Errors
+    /// Every problem with the agent's keys.
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let config = Self::gather(settings, &mut problems);
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(problems),
-        }
+        let mut read = settings.reader();
+        let config = Self::read(&mut read, settings.data_dir().to_owned());
+        read.done(config)
     }
 
-    fn gather(settings: &Settings, problems: &mut Vec<Problem>) -> Option<Self> {
-        let insecure = keep(settings.flag("agent.insecure"), problems);
-        let mqtt_listen = keep(listen(settings, "agent.mqtt.listen", insecure), problems);
-        let mllp_listen = keep(listen(settings, "agent.mllp.listen", insecure), problems);
-        let site = keep(name(settings, "site.name", SiteName::new), problems);
-        let agent = keep(name(settings, "agent.name", AgentName::new), problems);
-        let packet_bytes_max = keep(packet_max(settings), problems);
-        let uplink = keep(uplink(settings), problems);
-        let receipt_timeout = keep(settings.duration("agent.uplink.receipt_timeout"), problems);
-        let quota_bytes = keep(quota(settings), problems);
-        let linger = keep(linger(settings), problems);
+    fn read(read: &mut Reader<'_>, data: PathBuf) -> Option<Self> {
+        let insecure = read.get(&keys::AGENT_INSECURE);
+        let mqtt_listen = read.listen(&keys::AGENT_MQTT_LISTEN, &keys::AGENT_INSECURE);
+        let mllp_listen = read.listen(&keys::AGENT_MLLP_LISTEN, &keys::AGENT_INSECURE);
+        let site = read.get(&keys::SITE_NAME);
+        let agent = read.get(&keys::AGENT_NAME);
+        let packet_bytes_max = read.checked(&keys::AGENT_MQTT_MAX_PACKET, packet_max);
+        let uplink = read.find(&keys::AGENT_UPLINK_URL);
+        let receipt_timeout = read.get(&keys::AGENT_UPLINK_RECEIPT_TIMEOUT);
+        let quota_bytes = read.checked(&keys::AGENT_BUFFER_QUOTA, quota);
+        let linger = read.checked(&keys::AGENT_BUFFER_LINGER, linger);
         Some(Self {
             site: site?,
             agent: agent?,
@@ -66,7 +64,7 @@ impl Config {
             quota_bytes: quota_bytes?,
             linger: linger?,
             insecure: insecure?,
-            data: settings.data_dir().to_owned(),
+            data,
         })
     }
 
@@ -84,82 +82,38 @@ impl Config {
     }
 }
 
-fn keep<T>(value: Result<T, Problem>, problems: &mut Vec<Problem>) -> Option<T> {
-    value.map_err(|problem| problems.push(problem)).ok()
-}
+/// Why not, and what is allowed.
+type Refused = (String, String);
 
-fn name<T>(
-    settings: &Settings,
-    key: &str,
-    parse: impl Fn(&str) -> Result<T, wardline_model::NameError>,
-) -> Result<T, Problem> {
-    let text = settings.text(key)?;
-    parse(&text)
-        .map_err(|e| settings.problem(key, e.to_string(), "1 to 32 characters of a-z, 0-9 and -"))
-}
-
-/// Beyond loopback anybody on the network could send, so that has to be said on purpose.
-fn listen(settings: &Settings, key: &str, insecure: Option<bool>) -> Result<SocketAddr, Problem> {
-    let addr = settings.addr(key)?;
-    if addr.ip().is_loopback() || insecure != Some(false) {
-        Ok(addr)
-    } else {
-        Err(settings.problem(
-            key,
-            format!("{addr} is not on loopback and there is no TLS on it"),
-            LISTEN_ALLOWED,
-        ))
-    }
-}
-
-fn packet_max(settings: &Settings) -> Result<usize, Problem> {
-    const KEY: &str = "agent.mqtt.max_packet";
+fn packet_max(Bytes(bytes): Bytes) -> Result<usize, Refused> {
     let max = BLOCK_RAW_BYTES_MAX - 4096;
-    match usize::try_from(settings.bytes(KEY)?) {
-        Ok(bytes) if (128..=max).contains(&bytes) => Ok(bytes),
-        _ => Err(settings.problem(
-            KEY,
-            "does not fit a stored block",
-            format!("128 B to {max} B"),
+    match usize::try_from(bytes) {
+        Ok(size) if bytes >= PACKET_BYTES_MIN && size <= max => Ok(size),
+        _ => Err((
+            "does not fit a stored block".to_owned(),
+            format!("{PACKET_BYTES_MIN} B to {max} B"),
         )),
     }
 }
 
-fn uplink(settings: &Settings) -> Result<Option<String>, Problem> {
-    const KEY: &str = "agent.uplink.url";
-    let Some(text) = settings.opt_text(KEY)? else {
-        return Ok(None);
-    };
-    match UplinkUrl::parse(&text) {
-        Ok(_) => Ok(Some(text)),
-        Err(error) => Err(settings.problem(KEY, error.to_string(), "mqtt://host:port")),
+fn quota(Bytes(bytes): Bytes) -> Result<u64, Refused> {
+    if bytes >= QUOTA_BYTES_MIN {
+        return Ok(bytes);
     }
+    Err((
+        format!("{bytes} B is too small for one large message"),
+        format!("at least {QUOTA_BYTES_MIN} B"),
+    ))
 }
 
-fn quota(settings: &Settings) -> Result<u64, Problem> {
-    const KEY: &str = "agent.buffer.quota";
-    match settings.bytes(KEY)? {
-        bytes if bytes >= QUOTA_BYTES_MIN => Ok(bytes),
-        bytes => Err(settings.problem(
-            KEY,
-            format!("{bytes} B is too small for one large message"),
-            format!("at least {QUOTA_BYTES_MIN} B"),
-        )),
+fn linger(linger: Duration) -> Result<Duration, Refused> {
+    if linger <= Duration::from_millis(LINGER_MS_MAX) {
+        return Ok(linger);
     }
-}
-
-fn linger(settings: &Settings) -> Result<Duration, Problem> {
-    const KEY: &str = "agent.buffer.linger";
-    let linger = settings.duration(KEY)?;
-    if linger <= Duration::from_secs(5) {
-        Ok(linger)
-    } else {
-        Err(settings.problem(
-            KEY,
-            "devices would wait too long for their answer",
-            "0 to 5s",
-        ))
-    }
+    Err((
+        "devices would wait too long for their answer".to_owned(),
+        format!("0 to {LINGER_MS_MAX}ms"),
+    ))
 }
 
 #[cfg(test)]

@@ -31,8 +31,6 @@ pub enum Error {
     Listen { addr: SocketAddr, source: io::Error },
     #[error(transparent)]
     Mqtt(#[from] wardline_mqtt::Error),
-    #[error("uplink url `{url}`: {why}; allowed: mqtt://host:port")]
-    UplinkUrl { url: String, why: &'static str },
     #[error("agent status {path}: {why}; is the agent running with this data folder?")]
     Status { path: String, why: String },
 }

@@ -33,6 +33,7 @@ const LIMITS: &program::Limits = &[
     ("wardline-model", wardline_model::limits::LIMITS),
     ("wardline-service", wardline_service::limits::LIMITS),
     ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+    ("wardline-disk", wardline_disk::limits::LIMITS),
     ("wardline-agent", limits::LIMITS),
 ];
 

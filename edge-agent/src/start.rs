@@ -13,7 +13,6 @@ use crate::intake::mqtt::Intake;
 use crate::status::{self, Connections, StatusSource};
 use crate::store::{Store, StoreConfig};
 use crate::uplink::Uplink;
-use crate::uplink::url::UplinkUrl;
 use crate::{Config, Error};
 
 /// Opens the store, binds every listener, and runs until stopped. Addresses: `agent_mqtt`, `agent_mllp`.
@@ -50,7 +49,7 @@ async fn assemble(config: Config, parts: &mut Supervisor) -> Result<(), Error> {
         connections,
     ));
     answer_status(&config, &status, parts);
-    send(&config, store, status, parts)?;
+    send(&config, store, status, parts);
     parts.task("the HL7 listener", |stop| async move {
         mllp::serve(Box::new(hl7), Arc::new(mllp), stop).await;
         Ok(())
@@ -108,22 +107,16 @@ fn answer_status(config: &Config, status: &Arc<StatusSource>, parts: &mut Superv
     });
 }
 
-fn send(
-    config: &Config,
-    store: Store,
-    status: Arc<StatusSource>,
-    parts: &mut Supervisor,
-) -> Result<(), Error> {
-    let Some(url) = &config.uplink else {
-        tracing::warn!("agent.uplink.url is not set: events are kept on disk and sent nowhere");
-        return Ok(());
+fn send(config: &Config, store: Store, status: Arc<StatusSource>, parts: &mut Supervisor) {
+    let Some(url) = config.uplink.clone() else {
+        return tracing::warn!(
+            "agent.uplink.url is not set: events are kept on disk and sent nowhere"
+        );
     };
-    let url = UplinkUrl::parse(url)?;
     let (site, agent) = (config.site.clone(), config.agent.clone());
     let uplink = Uplink::new(store, status, site, agent, url, config.window());
     parts.task("the uplink", |stop| async move {
         uplink.run(stop).await;
         Ok(())
     });
-    Ok(())
 }

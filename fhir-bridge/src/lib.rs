@@ -41,6 +41,24 @@ pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
     parts.up(started).await
 }
 
+/// The bridge as a program of its own: opens its log, and closes it when all else has ended.
+///
+/// # Errors
+/// What keeps it from starting; nothing is left running then.
+pub async fn start_apart(config: Config) -> anyhow::Result<Running> {
+    let mut parts = Supervisor::new();
+    let started = assemble_apart(config, &mut parts).await;
+    parts.up(started).await
+}
+
+async fn assemble_apart(config: Config, parts: &mut Supervisor) -> anyhow::Result<()> {
+    let log = wardline_log::open(&config.log).await?;
+    let closed = log.clone();
+    parts.closing("the log", async move { Ok(closed.close().await?) });
+    parts.part("the bridge", start(config, log).await?);
+    Ok(())
+}
+
 /// Ingest ends first, then the transform, and the status last, so that it says how everything ended.
 async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> anyhow::Result<()> {
     let key = site_key(&config).await?;

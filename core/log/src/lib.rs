@@ -33,7 +33,7 @@ pub use headers::Headers;
 pub use limits::READ_BYTES_MAX;
 pub use partition::partition_for;
 pub use reader::{Batch, PartitionReader, Reader};
-pub use target::{KAFKA_PREFIX, Target, open};
+pub use target::{Target, open};
 pub use topic::{Cleanup, CleanupKind, TopicInfo, TopicSpec};
 
 /// What is appended and read back, bytes for bytes.

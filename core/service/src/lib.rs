@@ -3,9 +3,10 @@
 
 pub mod args;
 pub mod backoff;
-mod check;
 pub mod clock;
 pub mod exit;
+pub mod grammar;
+pub mod keys;
 pub mod limits;
 mod loader;
 pub mod logging;
@@ -13,18 +14,17 @@ pub mod notify;
 pub mod program;
 pub mod run_dir;
 pub mod running;
-pub mod schema;
 pub mod settings;
 pub mod supervise;
-mod values;
+pub mod value;
 mod watchdog;
 
 pub use args::CommonArgs;
 pub use backoff::{Backoff, Stopped};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock};
 pub use exit::Exit;
+pub use grammar::{LogUrl, MqttUrl};
 pub use running::{Running, Stop, StopHandle, stop_pair};
 pub use settings::{Problem, Settings, Source};
 pub use supervise::{StageId, Supervisor};
-pub use values::duration as parse_duration;
 pub use watchdog::Pulse;

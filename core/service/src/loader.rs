@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::check;
-use crate::schema::{self, Kind};
-use crate::settings::{Problem, Settings, Source, Value};
+use crate::keys;
+use crate::settings::{Problem, Settings, Source};
+use crate::value::Value;
 
 pub(crate) struct Loader {
     values: BTreeMap<String, (Value, Source)>,
@@ -17,14 +17,14 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn with_defaults() -> Self {
-        let default = |key: &schema::Key| {
+        let default = |key: &keys::Declared| {
             Some((
                 key.name.to_owned(),
                 (Value::One(key.default?.to_owned()), Source::Default),
             ))
         };
         Self {
-            values: schema::KEYS.iter().filter_map(default).collect(),
+            values: keys::all().filter_map(default).collect(),
             problems: Vec::new(),
         }
     }
@@ -46,24 +46,16 @@ impl Loader {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Value, source: Source) {
-        let Some(key) = schema::find(name) else {
-            let allowed = match schema::nearest(name) {
+        let Some(key) = keys::find(name) else {
+            let allowed = match keys::nearest(name) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "the keys that `config` prints".to_owned(),
             };
             self.report(&source, name, "is not a known key", allowed);
             return;
         };
-        let wrong = match (&value, key.kind) {
-            (Value::One(text), kind) if !matches!(kind, Kind::Tables(_)) => {
-                check::problem(kind, text)
-            }
-            (Value::List(_), Kind::List) => None,
-            (Value::Tables(tables), Kind::Tables(known)) => unknown_in(tables, known),
-            _ => Some("has the wrong type".to_owned()),
-        };
-        match wrong {
-            Some(why) => self.report(&source, name, why, key.kind.allowed()),
+        match (key.problem)(&value) {
+            Some(why) => self.report(&source, name, why, key.allowed),
             None => {
                 self.values.insert(name.to_owned(), (value, source));
             }
@@ -152,14 +144,6 @@ impl Loader {
             Err(self.problems)
         }
     }
-}
-
-fn unknown_in(tables: &[BTreeMap<String, String>], known: &[&str]) -> Option<String> {
-    let unknown = tables
-        .iter()
-        .flat_map(BTreeMap::keys)
-        .find(|key| !known.contains(&key.as_str()))?;
-    Some(format!("`{unknown}` is not a known key of it"))
 }
 
 fn line_of(text: &str, byte: usize) -> usize {

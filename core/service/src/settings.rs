@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::args::CommonArgs;
+use crate::keys::{self, Key};
 use crate::loader::Loader;
-use crate::schema::{self, Kind};
-use crate::values;
+use crate::value::{Setting, Value};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -47,13 +46,6 @@ pub struct Problem {
     pub key: String,
     pub why: String,
     pub allowed: String,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    One(String),
-    List(Vec<String>),
-    Tables(Vec<BTreeMap<String, String>>),
 }
 
 #[derive(Debug, Clone)]
@@ -128,121 +120,80 @@ impl Settings {
     }
 
     /// A problem with a key's value, naming where the value came from.
-    pub fn problem(
+    pub fn problem<T>(
         &self,
-        key: &str,
+        key: &Key<T>,
         why: impl Into<String>,
         allowed: impl Into<String>,
     ) -> Problem {
         let source_text = self
             .values
-            .get(key)
+            .get(key.name)
             .map_or_else(|| "not set".to_owned(), |(_, source)| source.to_string());
         Problem {
             source_text,
-            key: key.to_owned(),
+            key: key.name.to_owned(),
             why: why.into(),
             allowed: allowed.into(),
         }
     }
 
-    fn missing(&self, key: &str) -> Problem {
-        let allowed = schema::find(key).map_or_else(String::new, |k| k.kind.allowed());
-        self.problem(key, "is needed and not set", allowed)
-    }
-
-    fn invalid(&self, key: &str) -> Problem {
-        let allowed = schema::find(key).map_or_else(String::new, |k| k.kind.allowed());
-        self.problem(key, "is not valid here", allowed)
-    }
-
-    pub fn opt_text(&self, key: &str) -> Result<Option<String>, Problem> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some((Value::One(text), _)) => Ok(Some(text.clone())),
-            Some(_) => Err(self.invalid(key)),
+    /// The value of a key that need not be set.
+    ///
+    /// # Errors
+    /// The value is not valid.
+    pub fn find<T: Setting>(&self, key: &Key<T>) -> Result<Option<T>, Problem> {
+        let Some((value, _)) = self.values.get(key.name) else {
+            return Ok(None);
+        };
+        match T::read(value) {
+            Ok(value) => Ok(Some(value.from_folder(&self.base))),
+            Err(why) => Err(self.problem(key, why, T::ALLOWED)),
         }
     }
 
-    pub fn text(&self, key: &str) -> Result<String, Problem> {
-        self.opt_text(key)?.ok_or_else(|| self.missing(key))
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// It is not set, or not valid.
+    pub fn get<T: Setting>(&self, key: &Key<T>) -> Result<T, Problem> {
+        self.find(key)?
+            .ok_or_else(|| self.problem(key, "is needed and not set", T::ALLOWED))
     }
 
-    fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Problem> {
-        parse(&self.text(key)?).ok_or_else(|| self.invalid(key))
-    }
-
-    pub fn addr(&self, key: &str) -> Result<SocketAddr, Problem> {
-        self.parsed(key, values::address)
-    }
-
-    pub fn duration(&self, key: &str) -> Result<Duration, Problem> {
-        self.parsed(key, values::duration)
-    }
-
-    pub fn bytes(&self, key: &str) -> Result<u64, Problem> {
-        self.parsed(key, values::bytes)
-    }
-
-    pub fn flag(&self, key: &str) -> Result<bool, Problem> {
-        self.parsed(key, |text| text.parse().ok())
-    }
-
-    pub fn count(&self, key: &str) -> Result<u64, Problem> {
-        self.parsed(key, |text| text.parse().ok())
-    }
-
-    /// A path, made absolute against the configuration file's folder.
-    pub fn opt_path(&self, key: &str) -> Result<Option<PathBuf>, Problem> {
-        Ok(self.opt_text(key)?.map(|text| self.base.join(text)))
-    }
-
-    pub fn zone(&self, key: &str) -> Result<jiff::tz::TimeZone, Problem> {
-        match self.text(key)?.as_str() {
-            schema::ZONE_OF_MACHINE => Ok(jiff::tz::TimeZone::system()),
-            name => jiff::tz::TimeZone::get(name).map_err(|_| self.invalid(key)),
-        }
-    }
-
-    pub fn list(&self, key: &str) -> Result<Vec<String>, Problem> {
-        match self.values.get(key) {
-            None => Ok(Vec::new()),
-            Some((Value::List(items), _)) => Ok(items.clone()),
-            Some((Value::One(text), _)) => {
-                Ok(text.split(',').map(|item| item.trim().to_owned()).collect())
-            }
-            Some((Value::Tables(_), _)) => Err(self.invalid(key)),
-        }
-    }
-
-    pub fn tables(&self, key: &str) -> Result<Vec<BTreeMap<String, String>>, Problem> {
-        match self.values.get(key) {
-            None => Ok(Vec::new()),
-            Some((Value::Tables(tables), _)) => Ok(tables.clone()),
-            Some(_) => Err(self.invalid(key)),
+    /// Reads keys and collects every problem with them.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            settings: self,
+            problems: Vec::new(),
         }
     }
 
     /// The effective configuration as TOML, each value with its source behind it; secrets in URLs are masked.
     pub fn print(&self) -> String {
         let mut out = format!("# data folder: {}\n", self.data.display());
-        for key in schema::KEYS {
-            match self.values.get(key.name) {
-                None => out.push_str(&format!("# {} is not set: {}\n", key.name, key.doc)),
-                Some((value, source)) => out.push_str(&format!(
-                    "{} = {}  # {source}\n",
-                    key.name,
-                    shown(key.kind, value)
+        for key in keys::all() {
+            let (name, doc) = (key.name, key.doc());
+            match self.values.get(name) {
+                None => out.push_str(&format!(
+                    "# {name} is not set: {doc}; as in {}\n",
+                    key.example
                 )),
+                Some((value, source)) => {
+                    out.push_str(&format!(
+                        "{name} = {}  # {source}\n",
+                        shown(key.bare, value)
+                    ));
+                }
             }
         }
         out
     }
 }
 
-fn shown(kind: Kind, value: &Value) -> String {
+fn shown(bare: bool, value: &Value) -> String {
     match value {
-        Value::One(text) if matches!(kind, Kind::Flag | Kind::Count) => text.clone(),
+        Value::One(text) if bare => text.clone(),
         Value::One(text) => format!("{:?}", masked(text)),
         Value::List(items) => format!("{items:?}"),
         Value::Tables(tables) => {
@@ -257,6 +208,69 @@ fn shown(kind: Kind, value: &Value) -> String {
                 "[{}]",
                 tables.iter().map(table).collect::<Vec<_>>().join(", ")
             )
+        }
+    }
+}
+
+/// Reads the keys of one part: what cannot be read is `None`, and a problem that is told with all others.
+pub struct Reader<'a> {
+    settings: &'a Settings,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn keep<T>(&mut self, read: Result<T, Problem>) -> Option<T> {
+        read.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub fn get<T: Setting>(&mut self, key: &Key<T>) -> Option<T> {
+        let read = self.settings.get(key);
+        self.keep(read)
+    }
+
+    /// The inner `None`: it is not set.
+    pub fn find<T: Setting>(&mut self, key: &Key<T>) -> Option<Option<T>> {
+        let read = self.settings.find(key);
+        self.keep(read)
+    }
+
+    /// A value with a rule of its own, which says why not and what is allowed.
+    pub fn checked<T: Setting, U>(
+        &mut self,
+        key: &Key<T>,
+        rule: impl FnOnce(T) -> Result<U, (String, String)>,
+    ) -> Option<U> {
+        let value = self.get(key)?;
+        let ruled = rule(value);
+        self.keep(ruled.map_err(|(why, allowed)| self.settings.problem(key, why, allowed)))
+    }
+
+    /// Beyond loopback anybody on the network could connect, so that has to be said on purpose.
+    pub fn listen(&mut self, key: &Key<SocketAddr>, insecure: &Key<bool>) -> Option<SocketAddr> {
+        let wanted = !matches!(self.settings.get(insecure), Ok(false));
+        self.checked(key, |address| {
+            if address.ip().is_loopback() || wanted {
+                return Ok(address);
+            }
+            Err((
+                format!("{address} can be reached from other machines, and there is no TLS on it"),
+                format!(
+                    "a loopback address; or any address with {insecure:?} = true, which is shown"
+                ),
+            ))
+        })
+    }
+
+    pub fn add(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
+    }
+
+    /// # Errors
+    /// Every problem, if there is one.
+    pub fn done<C>(self, config: Option<C>) -> Result<C, Vec<Problem>> {
+        match config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(self.problems),
         }
     }
 }
@@ -311,8 +325,8 @@ mod tests {
             &["agent.name=gw-8"],
         )
         .unwrap();
-        assert_eq!(settings.text("agent.name").unwrap(), "gw-8");
-        assert_eq!(settings.addr("agent.mqtt.listen").unwrap().port(), 0);
+        assert_eq!(settings.get(&keys::AGENT_NAME).unwrap().as_str(), "gw-8");
+        assert_eq!(settings.get(&keys::AGENT_MQTT_LISTEN).unwrap().port(), 0);
         let printed = settings.print();
         assert!(
             printed.contains("agent.name = \"gw-8\"  # --set"),
@@ -353,9 +367,10 @@ mod tests {
             &[],
         )
         .unwrap();
+        let sources = settings.get(&keys::AGGREGATOR_SOURCE).unwrap();
         assert_eq!(
-            settings.tables("aggregator.source").unwrap()[0]["log"],
-            "kafka://h:9092"
+            sources[0].log,
+            crate::grammar::LogUrl::Kafka("h:9092".to_owned())
         );
         assert!(load("[[aggregator.source]]\nsit = \"a\"\n", &[]).is_err());
         assert_eq!(masked("mqtt://u:p@h:1"), "mqtt://***@h:1");

@@ -82,6 +82,6 @@ impl Cli {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    wardline_service::parse_duration(text)
+    wardline_service::grammar::duration(text)
         .ok_or_else(|| "a whole number with a unit: ms, s, min, h".to_owned())
 }

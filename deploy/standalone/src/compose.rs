@@ -5,12 +5,10 @@
 //! events, the log last.
 
 use wardline_aggregator::Source;
-use wardline_log::{SharedLog, Target};
-use wardline_service::{Problem, Running, Settings, Supervisor};
+use wardline_log::SharedLog;
+use wardline_service::{MqttUrl, Problem, Running, Settings, Supervisor};
 
 pub(crate) struct Parts {
-    log: Target,
-    site: String,
     agent: wardline_agent::Config,
     bridge: wardline_bridge::Config,
     aggregator: wardline_aggregator::Config,
@@ -21,40 +19,20 @@ impl Parts {
         let agent = wardline_agent::Config::from_settings(settings);
         let bridge = wardline_bridge::Config::from_settings(settings);
         let aggregator = wardline_aggregator::Config::from_settings(settings);
-        let own = Self::own(settings).map_err(|problem| vec![problem]);
-        match (agent, bridge, aggregator, own) {
-            (Ok(agent), Ok(bridge), Ok(aggregator), Ok((log, site))) => Ok(Self {
-                log,
-                site,
+        match (agent, bridge, aggregator) {
+            (Ok(agent), Ok(bridge), Ok(aggregator)) => Ok(Self {
                 agent,
                 bridge,
                 aggregator,
             }),
-            (agent, bridge, aggregator, own) => {
-                let mut problems: Vec<Problem> =
-                    [agent.err(), bridge.err(), aggregator.err(), own.err()]
-                        .into_iter()
-                        .flatten()
-                        .flatten()
-                        .collect();
+            (agent, bridge, aggregator) => {
+                let found = [agent.err(), bridge.err(), aggregator.err()];
+                let mut problems: Vec<Problem> = found.into_iter().flatten().flatten().collect();
                 problems.sort_by(|a, b| (&a.key, &a.why).cmp(&(&b.key, &b.why)));
                 problems.dedup();
                 Err(problems)
             }
         }
-    }
-
-    fn own(settings: &Settings) -> Result<(Target, String), Problem> {
-        let text = settings.text("bridge.log")?;
-        let log = Target::parse(&text, &settings.data_dir().join("log")).map_err(|error| {
-            settings.problem(
-                "bridge.log",
-                error.to_string(),
-                "embedded or kafka://host:port",
-            )
-        })?;
-        let log = log.with_prefix(&settings.text("bridge.log_prefix")?);
-        Ok((log, settings.text("site.name")?))
     }
 }
 
@@ -66,13 +44,14 @@ pub(crate) async fn start(configured: Parts) -> anyhow::Result<Running> {
 }
 
 async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<()> {
-    let log = wardline_log::open(&configured.log).await?;
+    let log = wardline_log::open(&configured.bridge.log).await?;
     parts.closing("the log", closed(log.clone()));
+    let site = configured.bridge.ingest.site.to_string();
     let bridge = wardline_bridge::start(configured.bridge, log.clone()).await?;
     parts.part("the bridge", bridge);
     let mut agent = configured.agent;
     if let (None, Some(address)) = (&agent.uplink, parts.addresses().get("bridge_mqtt")) {
-        agent.uplink = Some(format!("mqtt://{address}"));
+        agent.uplink = Some(MqttUrl::at(*address));
     }
     parts.part("the agent", wardline_agent::start(agent).await?);
     let mut aggregator = configured.aggregator;
@@ -82,7 +61,7 @@ async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<(
         .map(|(name, address)| (name.clone(), address.to_string()))
         .collect();
     let source = Source {
-        site: configured.site,
+        site,
         log: log.clone(),
         local: true,
     };
@@ -97,7 +76,7 @@ async fn closed(log: SharedLog) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use wardline_log::{Record, TopicSpec};
+    use wardline_log::{Record, Target, TopicSpec};
 
     use super::*;
 
@@ -105,7 +84,9 @@ mod tests {
     #[tokio::test]
     async fn p3_a_part_that_fails_ends_the_others_and_closes_the_log_with_what_it_was_given() {
         let dir = tempfile::tempdir().unwrap();
-        let target = Target::parse("embedded", dir.path()).unwrap();
+        let target = Target::Embedded {
+            dir: dir.path().to_owned(),
+        };
         let log = wardline_log::open(&target).await.unwrap();
         let topic = TopicSpec {
             name: "t".to_owned(),

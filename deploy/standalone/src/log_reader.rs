@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use wardline_aggregator::log_line;
 use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
 use wardline_log::{Entry, PartitionOffsets, SharedLog, Target};
-use wardline_service::{Exit, Settings, program, run_dir, stop_pair};
+use wardline_service::{Exit, LogUrl, Settings, keys, program, run_dir, stop_pair};
 
 use crate::cli::LogCommand;
 
@@ -100,14 +100,14 @@ async fn from_folder(settings: &Settings, command: &LogCommand) -> anyhow::Resul
 
 async fn open(settings: &Settings) -> anyhow::Result<SharedLog> {
     let folder = settings.data_dir().join("log");
-    let text = settings.text("bridge.log")?;
-    if text == "embedded" && !folder.exists() {
+    let url = settings.get(&keys::BRIDGE_LOG)?;
+    if url == LogUrl::Embedded && !folder.exists() {
         bail!(
             "no log in {}: name the data folder with --data",
             folder.display()
         );
     }
-    let target = Target::parse(&text, &folder)?.with_prefix(&settings.text("bridge.log_prefix")?);
+    let target = Target::new(&url, &folder, &settings.get(&keys::BRIDGE_LOG_PREFIX)?);
     wardline_log::open(&target)
         .await
         .with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))

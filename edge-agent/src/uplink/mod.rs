@@ -5,7 +5,6 @@
 
 mod link;
 mod session;
-pub mod url;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use wardline_model::limits::CONTROL_BYTES_MAX;
 use wardline_model::{AgentName, Lane, SiteName, topic};
 use wardline_mqtt::client::{Login, MqttClient, Will};
 use wardline_mqtt::{Dialer, TcpDialer};
-use wardline_service::{Backoff, Stop};
+use wardline_service::{Backoff, MqttUrl, Stop};
 
 use crate::buffer::window::WindowLimits;
 use crate::limits::{
@@ -24,14 +23,13 @@ use crate::status::StatusSource;
 use crate::store::Store;
 use link::LinkError;
 use session::{End, Session};
-use url::UplinkUrl;
 
 pub struct Uplink {
     pub store: Store,
     pub status: Arc<StatusSource>,
     pub site: SiteName,
     pub agent: AgentName,
-    pub url: UplinkUrl,
+    pub url: MqttUrl,
     pub window: WindowLimits,
     dialer: Arc<dyn Dialer>,
     live_topic: String,
@@ -45,7 +43,7 @@ impl Uplink {
         status: Arc<StatusSource>,
         site: SiteName,
         agent: AgentName,
-        url: UplinkUrl,
+        url: MqttUrl,
         window: WindowLimits,
     ) -> Self {
         let dialer = TcpDialer {

@@ -10,12 +10,11 @@ use wardline_agent::buffer::window::WindowLimits;
 use wardline_agent::status::{Connections, StatusSource};
 use wardline_agent::store::Store;
 use wardline_agent::uplink::Uplink;
-use wardline_agent::uplink::url::UplinkUrl;
 use wardline_disk::FileDisk;
 use wardline_model::status::AgentStatus;
 use wardline_model::{AgentName, Incarnation, Lane, Receipt, SiteName};
 use wardline_mqtt::Dialer;
-use wardline_service::{StopHandle, stop_pair};
+use wardline_service::{MqttUrl, StopHandle, stop_pair};
 
 pub(crate) struct Agent {
     pub(crate) store: Store,
@@ -53,7 +52,7 @@ impl Agent {
     }
 
     pub(crate) fn connect_over(&mut self, dialer: Arc<dyn Dialer>) {
-        let uplink = self.uplink("mqtt://pipe").over(dialer);
+        let uplink = self.uplink("mqtt://pipe:1").over(dialer);
         self.run(uplink);
     }
 
@@ -66,7 +65,7 @@ impl Agent {
             Arc::new(status),
             SiteName::new(SITE).unwrap(),
             agent,
-            UplinkUrl::parse(url).unwrap(),
+            MqttUrl::parse(url).unwrap(),
             self.limits,
         )
     }

@@ -11,11 +11,11 @@ use wardline_log::SharedLog;
 use wardline_model::SiteName;
 use wardline_model::limits::FRAME_PACKET_BYTES_MAX;
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
-use wardline_service::{Backoff, Supervisor};
+use wardline_service::{Backoff, MqttUrl, Supervisor};
 
 use crate::ADDRESS;
 use crate::error::BridgeError;
-use crate::ingest::broker::{Broker, Receipts, Upstream};
+use crate::ingest::broker::{Receipts, Upstream};
 use crate::ingest::handler::IngestHandler;
 use crate::ingest::queue::{self, ReceiptSink};
 use crate::ingest::state::IngestState;
@@ -33,7 +33,7 @@ pub enum Source {
     /// Agents connect to the bridge itself.
     Listen(SocketAddr),
     /// Agents and the bridge meet at a broker that the site already has.
-    Broker(Broker),
+    Broker(MqttUrl),
 }
 
 #[derive(Debug, Clone)]

@@ -13,14 +13,13 @@ use crate::ingest_support::client::AgentClient;
 use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use bytes::Bytes;
-use wardline_bridge::ingest::broker::Broker;
 use wardline_bridge::ingest::topics::Topics;
 use wardline_bridge::ingest::{self, IngestConfig, Source};
 use wardline_bridge::status::{Board, StatusTask, TransformShown};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::RangeSet;
-use wardline_service::{Running, Supervisor};
+use wardline_service::{MqttUrl, Running, Supervisor};
 
 fn mosquitto() -> Option<PathBuf> {
     let known = [
@@ -106,7 +105,7 @@ impl Drop for Mosquitto {
 async fn bridge(log: &SharedLog, port: u16, board: &Arc<Board>) -> Running {
     let config = IngestConfig {
         site: site(),
-        source: Source::Broker(Broker::parse(&format!("mqtt://127.0.0.1:{port}")).unwrap()),
+        source: Source::Broker(MqttUrl::parse(&format!("mqtt://127.0.0.1:{port}")).unwrap()),
         topics: Topics::default(),
     };
     let mut parts = Supervisor::new();

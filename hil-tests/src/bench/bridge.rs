@@ -79,7 +79,9 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     for kind in [Kind::Adt, Kind::Device] {
         for turn in 1..=options.turns {
             let dir = tempfile::tempdir()?;
-            let target = Target::parse("embedded", &dir.path().join("log"))?;
+            let target = Target::Embedded {
+                dir: dir.path().join("log"),
+            };
             measure(&target, dir.path(), kind, options.events, "embedded", turn).await?;
         }
     }
@@ -89,8 +91,10 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     };
     for (kind, prefix) in [(Kind::Adt, "adt."), (Kind::Device, "device.")] {
         let dir = tempfile::tempdir()?;
-        let target =
-            Target::parse(&format!("kafka://{}", kafka.brokers()), dir.path())?.with_prefix(prefix);
+        let target = Target::Kafka {
+            brokers: kafka.brokers().to_owned(),
+            prefix: prefix.to_owned(),
+        };
         measure(&target, dir.path(), kind, options.events, "kafka", 1).await?;
     }
     Ok(())

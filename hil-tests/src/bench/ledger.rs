@@ -21,7 +21,10 @@ const WAIT_S: u64 = 300;
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     for (kind, what) in [(Kind::Adt, "ADT"), (Kind::Device, "device events")] {
         let dir = tempfile::tempdir()?;
-        let log = wardline_log::open(&Target::parse("embedded", &dir.path().join("log"))?).await?;
+        let log = wardline_log::open(&Target::Embedded {
+            dir: dir.path().join("log"),
+        })
+        .await?;
         fill(&log, kind, options.events).await?;
         map_all(&log, dir.path(), options.events).await?;
         for turn in 1..=options.turns {

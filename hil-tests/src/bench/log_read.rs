@@ -20,13 +20,18 @@ const READ_WAIT_S: u64 = 30;
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
-    let target = Target::parse("embedded", &dir.path().join("log"))?;
+    let target = Target::Embedded {
+        dir: dir.path().join("log"),
+    };
     measure(&target, "embedded", options).await?;
     let kafka = tokio::task::spawn_blocking(KafkaServer::start).await?;
     let Some(kafka) = kafka.map_err(|error| anyhow::anyhow!("{error}"))? else {
         return Ok(());
     };
-    let target = Target::parse(&format!("kafka://{}", kafka.brokers()), dir.path())?;
+    let target = Target::Kafka {
+        brokers: kafka.brokers().to_owned(),
+        prefix: "wardline.".to_owned(),
+    };
     measure(&target, "kafka", options).await
 }
 

@@ -262,8 +262,13 @@ impl Site {
             Layout::Apart { .. } | Layout::Edge { .. } => self.data(Part::Bridge),
         };
         let target = match &self.layout {
-            Layout::Apart { kafka, .. } => Target::parse(&format!("kafka://{kafka}"), &data)?,
-            Layout::Together | Layout::Edge { .. } => Target::parse("embedded", &data.join("log"))?,
+            Layout::Apart { kafka, .. } => Target::Kafka {
+                brokers: kafka.clone(),
+                prefix: "wardline.".to_owned(),
+            },
+            Layout::Together | Layout::Edge { .. } => Target::Embedded {
+                dir: data.join("log"),
+            },
         };
         Ok(wardline_log::open(&target).await?)
     }
@@ -273,7 +278,7 @@ impl Site {
         match self.layout {
             Layout::Apart { .. } => {
                 let dir = self.data(Part::Aggregator).join("centre");
-                Ok(wardline_log::open(&Target::parse("embedded", &dir)?).await?)
+                Ok(wardline_log::open(&Target::Embedded { dir }).await?)
             }
             Layout::Together | Layout::Edge { .. } => self.site_log().await,
         }

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 use wardline_model::topic::{self, Upstream as Topic};
 use wardline_model::{AgentName, SiteName};
-use wardline_service::{Backoff, Stop};
+use wardline_service::{Backoff, MqttUrl, Stop};
 
 use crate::ingest::decide::{Group, Incoming};
 use crate::ingest::queue::{Job, Verdicts};
@@ -28,7 +28,6 @@ use crate::limits::{
 };
 use crate::status::{Board, Heard};
 
-pub use options::{Broker, BrokerError};
 pub use receipts::Receipts;
 
 /// Permits stand for pieces of a message, so that both bytes and messages fit one semaphore.
@@ -36,7 +35,7 @@ const ROOM_PIECE_BYTES: usize = TOTAL_PENDING_BYTES_MAX / UPSTREAM_PENDING_MESSA
 
 pub struct Upstream {
     pub site: SiteName,
-    pub broker: Broker,
+    pub broker: MqttUrl,
     pub queue: mpsc::Sender<Job>,
     pub board: Arc<Board>,
     pub receipts: Arc<Receipts>,
@@ -87,7 +86,7 @@ impl Upstream {
     }
 
     async fn session(&self, room: &Arc<Semaphore>, connected: &mut bool) -> Ended {
-        let options = self.broker.options(&self.site);
+        let options = options::options(&self.broker, &self.site);
         let (client, events) = AsyncClient::new(options, UPSTREAM_QUEUE_MESSAGES_MAX);
         let (unacked, waiting) = mpsc::channel(UPSTREAM_UNACKED_MAX);
         // Both end with the session: dropping the set aborts them.

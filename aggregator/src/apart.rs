@@ -1,0 +1,82 @@
+//! The aggregator as a program of its own: its logs are opened from the configuration, and closed when all else has
+//! ended. In one process with a site, the site's open log is lent instead.
+
+use wardline_log::{SharedLog, Target};
+use wardline_service::settings::Reader;
+use wardline_service::value::SourceTable;
+use wardline_service::{Problem, Running, Settings, Supervisor, keys};
+
+use crate::{Config, Source};
+
+pub struct Apart {
+    config: Config,
+    centre: Target,
+    /// The sites by the centre's name for them.
+    sites: Vec<(String, Target)>,
+}
+
+impl Apart {
+    /// # Errors
+    /// Every problem with the aggregator's keys.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let config = Config::from_settings(settings);
+        let mut read = settings.reader();
+        let targets = targets(settings, &mut read);
+        let config = config.map_err(|problems| read.add(problems)).ok();
+        let apart = config.zip(targets).map(|(config, (centre, sites))| Self {
+            config,
+            centre,
+            sites,
+        });
+        read.done(apart)
+    }
+}
+
+fn targets(settings: &Settings, read: &mut Reader<'_>) -> Option<(Target, Vec<(String, Target)>)> {
+    let data = settings.data_dir();
+    let log = read.get(&keys::AGGREGATOR_LOG);
+    let prefix = read.get(&keys::AGGREGATOR_LOG_PREFIX);
+    let tables = read.get(&keys::AGGREGATOR_SOURCE)?;
+    let site = |table: SourceTable| {
+        let prefix = table.log_prefix.as_deref();
+        let prefix = prefix
+            .or(keys::BRIDGE_LOG_PREFIX.default)
+            .unwrap_or_default();
+        let target = Target::new(&table.log, &data.join("log"), prefix);
+        (table.site.to_string(), target)
+    };
+    let centre = Target::new(&log?, &data.join("centre"), &prefix?);
+    Some((centre, tables.into_iter().map(site).collect()))
+}
+
+/// Opens the logs and starts.
+///
+/// # Errors
+/// What keeps one of them from starting; nothing is left running then.
+pub async fn start(apart: Apart) -> anyhow::Result<Running> {
+    let mut parts = Supervisor::new();
+    let started = assemble(apart, &mut parts).await;
+    parts.up(started).await
+}
+
+async fn assemble(apart: Apart, parts: &mut Supervisor) -> anyhow::Result<()> {
+    let centre = wardline_log::open(&apart.centre).await?;
+    parts.closing("the centre's log", closed(centre.clone()));
+    let mut sources = Vec::new();
+    for (site, target) in apart.sites {
+        let log = wardline_log::open(&target).await?;
+        parts.closing("a site's log", closed(log.clone()));
+        sources.push(Source {
+            site,
+            log,
+            local: false,
+        });
+    }
+    let aggregator = crate::start(apart.config, centre, sources).await?;
+    parts.part("the aggregator", aggregator);
+    Ok(())
+}
+
+async fn closed(log: SharedLog) -> anyhow::Result<()> {
+    Ok(log.close().await?)
+}
