@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 use wardline_log::{Headers, Record};
 use wardline_model::Incarnation;
 use wardline_model::record::{
-    CAUSE, CONTROL_ID, DETAIL, EVENT_ID, EVENT_TIME, EVENT_TIME_FROM, EVENT_TIME_PRECISION_MS,
-    EVENT_TYPE, EXTENSION_BATTERY, EXTENSION_DEPARTMENT, EXTENSION_DEVICE_STATE, FHIR_VERSION,
-    MAPPING, MESSAGE_HASH, MESSAGE_KEY, METRIC, RECEIVED, RECORDED, RULE, SITE, SYSTEM_BED_STATUS,
-    SYSTEM_DEVICE, SYSTEM_LOCATION, SYSTEM_VISIT, WHERE,
+    CONTROL_ID, EVENT_ID, EVENT_TIME, EVENT_TIME_FROM, EVENT_TIME_PRECISION_MS, EVENT_TYPE,
+    EXTENSION_BATTERY, EXTENSION_DEPARTMENT, EXTENSION_DEVICE_STATE, FHIR_VERSION, MAPPING,
+    MESSAGE_HASH, MESSAGE_KEY, METRIC, RECEIVED, RECORDED, SITE, SYSTEM_BED_STATUS, SYSTEM_DEVICE,
+    SYSTEM_LOCATION, SYSTEM_VISIT,
 };
 use wardline_model::status::{AgentStatus, BridgeStatus};
 use wardline_model::time::rfc3339;
@@ -159,11 +159,11 @@ pub fn sidelined(seq: u64, raw: &str, time_ms: i64) -> Record {
         value: Some(raw.to_owned().into()),
         headers: Headers::from_iter([
             (EVENT_ID, &*format!("gw-1/00000000000000ab/{seq}")),
-            (CAUSE, "hl7-no-visit"),
-            (WHERE, "PV1-19"),
-            (RULE, "H7"),
+            ("cause", "hl7-no-visit"),
+            ("where", "PV1-19"),
+            ("rule", "H7"),
             (MAPPING, "hl7@1"),
-            (DETAIL, "no visit number"),
+            ("detail", "no visit number"),
         ]),
         time_ms,
     }
