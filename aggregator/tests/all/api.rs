@@ -1,8 +1,7 @@
 //! The query API over real sockets: docs/specs/query-api.md, what is asked once.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
-use crate::support::flaky::Flaky;
 use crate::support::records::{adt, agent_status, bridge_status, sidelined, story};
 use crate::support::world::world;
 use crate::support::{Aggregator, LogDir, MINUTE, NOON, Setup, read_all, row};
@@ -11,6 +10,7 @@ use wardline_aggregator::Source;
 use wardline_api::{
     About, Accounting, Beds, Departments, Devices, Explanation, LogLine, Sideline, Sources,
 };
+use wardline_log_contract::FaultyLog;
 use wardline_model::status::{AgentCoverage, BridgeStatus, StageCounts};
 use wardline_model::topic::{RETRY, SIDELINE, STATUS};
 use wardline_service::ManualClock;
@@ -451,8 +451,8 @@ async fn p9_no_answer_holds_a_patient_or_visit() {
 async fn q9_ready_only_when_caught_up_and_meanwhile_it_says_why() {
     let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
     site.say(&story()).await;
-    let flaky = Flaky::new(site.log.clone());
-    flaky.unreadable.store(true, Ordering::SeqCst);
+    let flaky = Arc::new(FaultyLog::new(site.log.clone()));
+    flaky.set_unreadable(true);
     let source = Source {
         log: flaky.clone(),
         ..site.local("st-mary")
@@ -471,7 +471,7 @@ async fn q9_ready_only_when_caught_up_and_meanwhile_it_says_why() {
     let (status, error) = aggregator.failure("/readyz").await;
     assert_eq!((status, &error["code"]), (503, &"not_ready".into()));
     assert_eq!(aggregator.json("/healthz").await["alive"], true);
-    flaky.unreadable.store(false, Ordering::SeqCst);
+    flaky.set_unreadable(false);
     aggregator.ready().await;
     let stage = aggregator.stage("ledger", 16).await;
     assert_eq!(stage["unaccounted"], 0);

@@ -1,9 +1,9 @@
 //! Replication between real embedded logs: docs/specs/replication.md, rule by rule.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::support::flaky::Flaky;
 use crate::support::records::{Said, adt, agent_status, bed_status, sidelined, story};
 use crate::support::{
     Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, eventually, read_all, row,
@@ -11,6 +11,7 @@ use crate::support::{
 use wardline_aggregator::hooks::FaultPoint;
 use wardline_aggregator::{Source, digest_of_log, digest_of_store, recompute};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
+use wardline_log_contract::FaultyLog;
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION, FHIR_TOPICS, SIDELINE, STATUS};
 use wardline_service::ManualClock;
 
@@ -192,8 +193,9 @@ async fn rp3_an_append_whose_answer_is_lost_is_not_repeated() {
     let (site, centre) = (LogDir::site().await, LogDir::bare());
     site.say(&visits(1, 30)).await;
     let data = tempfile::tempdir().unwrap();
-    let flaky = Flaky::new(centre.log.clone());
-    flaky.lost_answers.store(2, Ordering::SeqCst);
+    let flaky = FaultyLog::new(centre.log.clone()).only(FHIR_ENCOUNTER);
+    let flaky = Arc::new(flaky);
+    flaky.lose_answers.store(2, Ordering::SeqCst);
     let shared: SharedLog = flaky.clone();
     let aggregator = Aggregator::start(data.path(), &shared, vec![site.remote("a")], &noon()).await;
     let stage = aggregator.stage("replicate", 30).await;
@@ -205,6 +207,7 @@ async fn rp3_an_append_whose_answer_is_lost_is_not_repeated() {
     site.say(&visits(31, 3)).await;
     aggregator.stage("replicate", 33).await;
     assert_exact("a", &site.log, &centre.log).await;
+    assert_eq!(flaky.lose_answers.load(Ordering::SeqCst), 0);
     aggregator.stop().await;
 }
 
@@ -321,8 +324,8 @@ async fn rp8_a_site_that_cannot_be_reached_holds_nobody_up_and_comes_back() {
     near.say(&visits(1, 5)).await;
     far.say(&[bed_status(901, "OPD^1^1", "U", NOON - MINUTE)])
         .await;
-    let flaky = Flaky::new(far.log.clone());
-    flaky.down.store(true, Ordering::SeqCst);
+    let flaky = Arc::new(FaultyLog::new(far.log.clone()));
+    flaky.set_down(true);
     let far_source = Source {
         site: "far".into(),
         log: flaky.clone(),
@@ -345,7 +348,7 @@ async fn rp8_a_site_that_cannot_be_reached_holds_nobody_up_and_comes_back() {
         "{sources:#}"
     );
     assert_exact("near", &near.log, &centre.log).await;
-    flaky.down.store(false, Ordering::SeqCst);
+    flaky.set_down(false);
     aggregator
         .until("/api/v1/sources", |sources| {
             problem_of_far(sources) == "null"

@@ -5,7 +5,6 @@
     reason = "what the tests share stands in modules of its own"
 )]
 
-pub mod flaky;
 pub mod records;
 pub mod world;
 
