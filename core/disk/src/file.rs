@@ -250,7 +250,7 @@ impl RedbFile {
         health.freed(freed_bytes);
     }
 
-    /// Makes the file smaller if it is large and holds little. Everybody waits meanwhile, for about a second at most.
+    /// Makes the file smaller if it is large and holds little. Everybody waits meanwhile, for as long as it takes to move what is held.
     ///
     /// # Errors
     /// As `with`.

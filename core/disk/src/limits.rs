@@ -17,6 +17,6 @@ wardline_limits::limits! {
     pub SHRINK_FILE_BYTES_MIN: u64 = 16 * 1024 * 1024, "bytes", "a smaller file keeps its free pages and uses them again";
     /// A file is shrunk when it is this many times larger than what it holds.
     pub SHRINK_RATIO_MIN: u64 = 4, "times", "a fuller file keeps its free pages and uses them again";
-    /// Most that a file may hold to be shrunk: everybody waits while that much is moved, about a second on a slow card.
+    /// Most that a file may hold to be shrunk: everybody waits while that much is read and written again.
     pub SHRINK_HELD_BYTES_MAX: u64 = 32 * 1024 * 1024, "bytes", "a file that holds more keeps its free pages and uses them again";
 }
