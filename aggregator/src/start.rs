@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, STATUS};
 use wardline_service::exit::StoreProblem;
-use wardline_service::{Running, StageId, Stop, Supervisor};
+use wardline_service::{Pulse, Running, StageId, Stop, Supervisor};
 
 use crate::api::{Api, serve};
 use crate::engine::fold::Fold;
@@ -237,6 +237,8 @@ impl Parts {
             status::run(shared, statuses, stop).await;
             Ok(())
         });
+        let pulse = Pulse::new("the fold");
+        stages.watch(pulse.clone());
         let engine = Engine {
             fold,
             deliveries,
@@ -244,6 +246,7 @@ impl Parts {
             committed,
             hooks: self.config.hooks.clone(),
             stop: self.stop.clone(),
+            pulse,
         };
         stages.spawn(self.stage, "the fold", marked(engine.run()));
         Ok(())

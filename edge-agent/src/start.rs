@@ -30,6 +30,7 @@ async fn assemble(config: Config, parts: &mut Supervisor) -> Result<(), Error> {
     let clock = Stamper::system();
     let store = open_store(&config, clock.clone()).await?;
     parts.closing("the store", close(store.clone()));
+    parts.watch(store.pulse());
     let hl7 = mllp::bind(config.mllp_listen).await?;
     let hl7_address = hl7.local_addr().map_err(|source| Error::Listen {
         addr: config.mllp_listen,

@@ -1,46 +1,15 @@
 //! `wardline-tui`: the capacity dashboard, against any aggregator.
 
+mod cli;
+
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use wardline_service::{CommonArgs, Exit, logging, program, run_dir};
-use wardline_tui::{Format, Options};
+use clap::Parser;
+use wardline_service::{Exit, logging, program, run_dir};
+use wardline_tui::Options;
 
-#[derive(Parser)]
-#[command(
-    version,
-    about = "Shows beds and devices per department, with the age of every number"
-)]
-struct Cli {
-    #[command(flatten)]
-    common: CommonArgs,
-    /// The aggregator's query API [default: the one of this data folder, else http://127.0.0.1:7070]
-    #[arg(long, value_name = "URL")]
-    api: Option<String>,
-    /// Print once and end
-    #[arg(long)]
-    once: bool,
-    /// How --once prints
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    format: Format,
-    /// Only this department
-    #[arg(long, value_name = "NAME")]
-    department: Option<String>,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Print every limit with its unit and what happens at it
-    Limits,
-}
-
-const LIMITS: &program::Limits = &[
-    ("wardline-service", wardline_service::limits::LIMITS),
-    ("wardline-tui", wardline_tui::limits::LIMITS),
-];
+use crate::cli::{Cli, Command, LIMITS};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
-use wardline_service::Stop;
+use wardline_service::{Pulse, Stop};
 
 use crate::error::AggregatorError;
 use crate::hooks::{FaultPoint, Hooks};
@@ -34,6 +34,8 @@ pub(crate) struct Engine {
     pub(crate) committed: Arc<Notify>,
     pub(crate) hooks: Hooks,
     pub(crate) stop: Stop,
+    /// Ticked whenever the loop comes round, and so with every commit.
+    pub(crate) pulse: Pulse,
 }
 
 /// When what was done last.
@@ -75,6 +77,7 @@ impl Engine {
         let mut tick = tokio::time::interval(Duration::from_millis(REFRESH_INTERVAL_MS));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            self.pulse.tick();
             let full = fold.uncommitted() >= UNCOMMITTED_RECORDS_MAX;
             let woken = tokio::select! {
                 biased;

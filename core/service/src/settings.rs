@@ -147,7 +147,7 @@ impl Settings {
             return Ok(None);
         };
         match T::read(value) {
-            Ok(value) => Ok(Some(value.from_folder(&self.base))),
+            Ok(value) => Ok(Some(value.placed_in(&self.base))),
             Err(why) => Err(self.problem(key, why, T::ALLOWED)),
         }
     }

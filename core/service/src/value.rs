@@ -44,7 +44,7 @@ pub trait Setting: Sized {
 
     /// Relative paths start at this folder.
     #[must_use]
-    fn from_folder(self, _base: &Path) -> Self {
+    fn placed_in(self, _base: &Path) -> Self {
         self
     }
 }
@@ -113,7 +113,7 @@ impl Setting for PathBuf {
     fn parse(text: &str) -> Result<Self, String> {
         String::parse(text).map(Self::from)
     }
-    fn from_folder(self, base: &Path) -> Self {
+    fn placed_in(self, base: &Path) -> Self {
         base.join(self)
     }
 }

@@ -4,6 +4,21 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use wardline_service::CommonArgs;
+use wardline_service::program::Limits;
+
+/// The bounds of all that is in this program.
+pub(crate) const LIMITS: &Limits = &[
+    ("wardline-model", wardline_model::limits::LIMITS),
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-disk", wardline_disk::limits::LIMITS),
+    ("wardline-log", wardline_log::limits::LIMITS),
+    ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+    ("wardline-bridge", wardline_bridge::limits::LIMITS),
+    ("wardline-aggregator", wardline_aggregator::limits::LIMITS),
+    ("wardline-agent", wardline_agent::limits::LIMITS),
+    ("wardline-tui", wardline_tui::limits::LIMITS),
+    ("wardline-demo", wardline_demo::limits::LIMITS),
+];
 
 #[derive(Parser)]
 #[command(version, about = "Carries what happens at the bedside to the people who run the hospital", long_about = None)]

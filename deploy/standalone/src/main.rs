@@ -11,21 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wardline_service::{Settings, logging, program};
 
-use crate::cli::{Cli, Command};
-
-/// Of all that is in this program.
-const LIMITS: &program::Limits = &[
-    ("wardline-model", wardline_model::limits::LIMITS),
-    ("wardline-service", wardline_service::limits::LIMITS),
-    ("wardline-disk", wardline_disk::limits::LIMITS),
-    ("wardline-log", wardline_log::limits::LIMITS),
-    ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
-    ("wardline-bridge", wardline_bridge::limits::LIMITS),
-    ("wardline-aggregator", wardline_aggregator::limits::LIMITS),
-    ("wardline-agent", wardline_agent::limits::LIMITS),
-    ("wardline-tui", wardline_tui::limits::LIMITS),
-    ("wardline-demo", wardline_demo::limits::LIMITS),
-];
+use crate::cli::{Cli, Command, LIMITS};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

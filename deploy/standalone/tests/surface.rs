@@ -277,3 +277,38 @@ fn a_log_that_is_not_there_is_said() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no log in"));
 }
+
+#[test]
+fn p7_limits_names_every_crate_that_has_any_with_unit_and_behaviour() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let printed = output(&["limits"]);
+    assert_eq!(printed.status.code(), Some(0));
+    let text = String::from_utf8(printed.stdout).unwrap();
+    let named: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# ")).collect();
+    let members = manifest.lines().filter_map(|l| l.trim().strip_prefix('"'));
+    let members = members.filter_map(|l| l.strip_suffix("\","));
+    let mut bounded = 0;
+    for folder in members.filter(|folder| *folder != "hil-tests") {
+        let limits = std::fs::read_to_string(root.join(folder).join("src/limits.rs"));
+        if !limits.is_ok_and(|text| text.contains("limits! {")) {
+            continue;
+        }
+        bounded += 1;
+        let manifest = std::fs::read_to_string(root.join(folder).join("Cargo.toml")).unwrap();
+        let name = manifest.lines().find_map(|l| l.strip_prefix("name = "));
+        let name = name.unwrap().trim_matches('"');
+        assert!(named.contains(&name), "{name} is missing in {named:?}");
+    }
+    assert!(bounded >= 9, "{bounded}");
+    let row = |l: &&str| !l.starts_with(' ') && l.contains(" = ");
+    let rows = text.lines().filter(row).count();
+    let behaviours = text
+        .lines()
+        .filter(|l| l.contains("at the limit: "))
+        .count();
+    assert!(
+        rows > 100 && rows == behaviours,
+        "{rows} rows, {behaviours} behaviours"
+    );
+}

@@ -48,6 +48,7 @@ struct Waiting {
 impl Committer {
     pub(super) fn run(mut self) {
         loop {
+            self.shared.pulse.tick();
             let taken = self.shared.queue.take(self.patience());
             let closed = taken.closed;
             self.note_foreign_refusals();

@@ -20,6 +20,7 @@ use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::{oneshot, watch};
 use wardline_disk::{Disk, DiskError, RedbFile};
 use wardline_model::{Event, Incarnation, RangeSet, block};
+use wardline_service::Pulse;
 
 use crate::Error;
 use crate::buffer::gate::Gate;
@@ -194,6 +195,11 @@ impl Store {
     /// Counts events that were refused before they came here.
     pub fn note_refused(&self, count: u64) {
         self.shared.note_refused(count);
+    }
+
+    /// What the watchdog looks at: the thread that writes.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.clone()
     }
 
     pub fn held(&self) -> Held {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use wardline_disk::RedbFile;
+use wardline_service::Pulse;
 
 use super::Held;
 use super::queue::Queue;
@@ -13,6 +14,8 @@ pub(super) struct Shared {
     pub(super) held: watch::Sender<Held>,
     pub(super) queue: Queue,
     foreign_refusals: AtomicU64,
+    /// Ticked by the committer whenever its loop comes round, and so with every commit.
+    pub(super) pulse: Pulse,
 }
 
 impl Shared {
@@ -22,6 +25,7 @@ impl Shared {
             held: watch::Sender::new(held),
             queue,
             foreign_refusals: AtomicU64::new(0),
+            pulse: Pulse::new("the store"),
         }
     }
 

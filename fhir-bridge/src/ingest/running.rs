@@ -81,6 +81,7 @@ pub async fn serve(
                 publisher.send(topic, payload);
             });
             let ingest = Ingest::new(site, log, state, board, receipts);
+            parts.watch(ingest.pulse());
             parts.task(
                 "ingest",
                 |stop| async move { Ok(ingest.run(jobs, stop).await?) },
@@ -103,6 +104,7 @@ pub async fn serve(
             let receipts: ReceiptSink =
                 Arc::new(move |topic, payload| receipts.put(topic, payload));
             let ingest = Ingest::new(site, log, state, board, receipts);
+            parts.watch(ingest.pulse());
             parts.task(
                 "ingest",
                 |stop| async move { Ok(ingest.run(jobs, stop).await?) },

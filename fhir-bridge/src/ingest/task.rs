@@ -14,7 +14,7 @@ use wardline_log::limits::RECORD_BYTES_MAX;
 use wardline_log::{LogError, Position, SharedLog};
 use wardline_model::topic::{self, BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
 use wardline_model::{AgentName, SiteName};
-use wardline_service::{Backoff, Stop};
+use wardline_service::{Backoff, Pulse, Stop};
 
 use crate::error::BridgeError;
 use crate::ingest::decide::{Group, Known, Plan, Refused, decide};
@@ -34,6 +34,8 @@ pub struct Ingest {
     receipts: ReceiptSink,
     unsaved: u64,
     saved_at: Instant,
+    /// Ticked with every round, and with every try while the log is away: waiting for it is not being stuck.
+    pulse: Pulse,
 }
 
 /// Jobs of one append, taken apart.
@@ -71,7 +73,13 @@ impl Ingest {
             receipts,
             unsaved: 0,
             saved_at: Instant::now(),
+            pulse: Pulse::new("ingest"),
         }
+    }
+
+    /// What the watchdog looks at.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Runs until `stop`, or until the log cannot be used any more. Whoever sends jobs is stopped first.
@@ -83,6 +91,7 @@ impl Ingest {
         let mut tick = interval(Duration::from_millis(SNAPSHOT_TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.pulse.tick();
             let job = tokio::select! {
                 biased;
                 job = queue.recv() => job,
@@ -161,6 +170,7 @@ impl Ingest {
     /// Waits, then reads back what the log holds, until that succeeds. False: the stop came first.
     async fn recover(&mut self, backoff: &mut Backoff, stop: &Stop) -> Result<bool, BridgeError> {
         loop {
+            self.pulse.tick();
             if backoff.wait(stop).await.is_err() {
                 return Ok(false);
             }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use wardline_service::{Supervisor, program};
+use wardline_service::{Pulse, Supervisor, program};
 
 const WHAT: &str = "WARDLINE_TEST_CHILD";
 const DATA: &str = "WARDLINE_TEST_DATA";
@@ -19,7 +19,8 @@ fn the_program() {
     let start = async {
         let mut parts = Supervisor::new();
         parts.address("part", std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
-        let pulse = parts.pulse("the worker");
+        let pulse = Pulse::new("the worker");
+        parts.watch(pulse.clone());
         let (hangs, moves) = (what == "hangs in its stop", what != "stands still");
         parts.task("the worker", |stop| async move {
             while hangs || !stop.is_stopped() {

@@ -1,0 +1,40 @@
+//! What people type.
+
+use clap::{Parser, Subcommand};
+use wardline_service::{CommonArgs, program};
+use wardline_tui::Format;
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Shows beds and devices per department, with the age of every number"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// The aggregator's query API [default: the one of this data folder, else http://127.0.0.1:7070]
+    #[arg(long, value_name = "URL")]
+    pub(crate) api: Option<String>,
+    /// Print once and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How --once prints
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Only this department
+    #[arg(long, value_name = "NAME")]
+    pub(crate) department: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Print every limit with its unit and what happens at it
+    Limits,
+}
+
+pub(crate) const LIMITS: &program::Limits = &[
+    ("wardline-service", wardline_service::limits::LIMITS),
+    ("wardline-tui", wardline_tui::limits::LIMITS),
+];
