@@ -24,6 +24,8 @@ pub enum Fault {
     AnswerLost,
     /// Nothing is written, and the log is closed for the one who asked.
     Closed,
+    /// Nothing is written, and no answer ever comes, as from a cluster that is away.
+    Silence,
 }
 
 /// Decides by the number of the append (from 0) and what it carries.
@@ -206,6 +208,7 @@ impl Log for FaultyLog {
             Fault::None => inner.append_many(batches).await,
             Fault::Refused => Err(unavailable("append")),
             Fault::Closed => Err(LogError::Closed),
+            Fault::Silence => std::future::pending().await,
             Fault::AnswerLost => {
                 inner.append_many(batches).await?;
                 Err(unavailable("append"))

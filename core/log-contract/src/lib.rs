@@ -10,6 +10,7 @@ pub mod crash;
 mod faulty_log;
 mod kafka_jars;
 pub mod kafka_server;
+mod seam;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +79,10 @@ pub async fn suite(make: impl AsyncFn() -> Result<Tested, LogError>) -> Verdict 
         cases::lg7_readers_are_independent,
         cases::lg8_the_tail_wakes,
         cases::lg9_outside_is_out_of_range,
+        seam::lg7_one_reader_reads_many_partitions,
+        seam::lg100_an_identity_stays_and_differs,
+        seam::lg101_a_barrier_is_behind_what_was_appended_and_nobody_reads_it,
+        seam::lg103_offsets_are_found_by_the_time_of_writing,
         cleanup::lg40_retention_moves_the_start,
         cleanup::lg50_compaction_keeps_the_newest,
         cases::lg2_closed_is_closed,
