@@ -14,7 +14,7 @@ use crate::limits::{FRAME_EVENTS_MAX, FRAME_RAW_BYTES_MAX, SOURCE_BYTES_MAX, TOP
 
 const KIND_MQTT: u8 = 1;
 const KIND_HL7: u8 = 2;
-const KIND_LEDGER: u8 = 3;
+const KIND_LOSS: u8 = 3;
 const FLAG_RETAIN: u8 = 1;
 const FLAG_WILL: u8 = 2;
 const FLAG_UNDERSTOOD: u8 = 4;
@@ -42,7 +42,7 @@ pub fn encoded_len(event: &Event) -> usize {
     let body = match &event.body {
         Body::Mqtt { topic, payload, .. } => 2 + topic.len().min(TOPIC_BYTES_MAX) + payload.len(),
         Body::Hl7 { raw, .. } => raw.len(),
-        Body::Ledger(_) => 256,
+        Body::Loss(_) => 256,
     };
     EVENT_BYTES_MIN + event.source.len().min(SOURCE_BYTES_MAX) + body
 }
@@ -55,7 +55,7 @@ pub fn push(raw: &mut Vec<u8>, event: &Event) {
             if *retain { FLAG_RETAIN } else { 0 } | if *will { FLAG_WILL } else { 0 },
         ),
         Body::Hl7 { understood, .. } => (KIND_HL7, if *understood { FLAG_UNDERSTOOD } else { 0 }),
-        Body::Ledger(_) => (KIND_LEDGER, 0),
+        Body::Loss(_) => (KIND_LOSS, 0),
     };
     raw.extend_from_slice(&[event.class.code(), kind, flags]);
     raw.extend_from_slice(&event.stamp.wall_ms.to_le_bytes());
@@ -69,7 +69,7 @@ pub fn push(raw: &mut Vec<u8>, event: &Event) {
             push_long(raw, payload);
         }
         Body::Hl7 { raw: message, .. } => push_long(raw, message),
-        Body::Ledger(record) => push_long(raw, &serde_json::to_vec(record).unwrap_or_default()),
+        Body::Loss(record) => push_long(raw, &serde_json::to_vec(record).unwrap_or_default()),
     }
 }
 
@@ -161,9 +161,9 @@ fn event(raw: &Bytes, rest: &mut &[u8]) -> Result<Event, Wrong> {
             raw: long(raw, rest)?,
             understood: flags & FLAG_UNDERSTOOD != 0,
         },
-        KIND_LEDGER => {
+        KIND_LOSS => {
             let record = serde_json::from_slice(&long(raw, rest)?);
-            Body::Ledger(record.map_err(|_| Wrong::Unknown("ledger record"))?)
+            Body::Loss(record.map_err(|_| Wrong::Unknown("loss record"))?)
         }
         _ => return Err(Wrong::Unknown("kind")),
     };

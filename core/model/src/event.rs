@@ -10,7 +10,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::LedgerRecord;
+use crate::loss::LossRecord;
 use crate::names::AgentName;
 
 /// One life of an agent's store: 64 random bits, printed as 16 hexadecimal digits.
@@ -124,7 +124,7 @@ impl FromStr for EventId {
 }
 
 /// What is kept when there is no room for everything: alarms before states before telemetry.
-/// The ledger's own records rank with alarms, because they are the proof of what happened to the rest.
+/// Loss records rank with alarms, because they are the proof of what happened to the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
@@ -195,7 +195,7 @@ pub enum Body {
     /// true for AA/CA, false when it kept bytes it could not read (AE/CE).
     Hl7 { raw: Bytes, understood: bool },
     /// The agent speaking about itself: incarnation started, events evicted.
-    Ledger(LedgerRecord),
+    Loss(LossRecord),
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ pub mod block;
 pub mod event;
 pub mod frame;
 pub mod hl7;
-pub mod ledger;
 pub mod limits;
+pub mod loss;
 pub mod names;
 pub mod ranges;
 pub mod receipt;
@@ -21,7 +21,7 @@ pub mod topic;
 
 pub use event::{Body, Class, Event, EventId, Incarnation, Stamp};
 pub use frame::{Frame, FrameError, Lane};
-pub use ledger::LedgerRecord;
+pub use loss::LossRecord;
 pub use names::{AgentName, NameError, SiteName};
 pub use ranges::RangeSet;
 pub use receipt::Receipt;

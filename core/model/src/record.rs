@@ -40,7 +40,7 @@ pub const ORIGIN: &str = "origin";
 /// Headers of an `edge.frames` record.
 pub const KIND: &str = "kind";
 pub const KIND_FRAME: &str = "frame";
-pub const KIND_LEDGER: &str = "ledger";
+pub const KIND_LOSS: &str = "loss";
 pub const AGENT: &str = "agent";
 pub const INCARNATION: &str = "incarnation";
 pub const FIRST: &str = "first";

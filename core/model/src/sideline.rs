@@ -150,7 +150,7 @@ impl SidelineRecord {
                 };
                 (kind, payload)
             }
-            Body::Ledger(_) => return None,
+            Body::Loss(_) => return None,
         };
         Some(Self {
             event_id: id.to_string(),

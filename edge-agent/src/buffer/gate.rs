@@ -2,7 +2,7 @@
 //!
 //! Full is a state with hysteresis: once the quota was reached everything is refused until an eighth of it is free
 //! again, so that a device is not told yes and no in turns. What was refused was never promised; it is counted, and
-//! becomes one ledger record as soon as there is room for that record.
+//! becomes one loss record as soon as there is room for that record.
 
 /// Room and refusals of one store. The quota covers what [`cost`] says, not bare lengths.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub struct Gate {
     full: bool,
     /// Refused over the life of the store.
     total: u64,
-    /// Refused and not yet in a ledger record, and when that began.
+    /// Refused and not yet in a loss record, and when that began.
     pending: Option<(u64, i64)>,
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use wardline_disk::DiskError;
 use wardline_disk::limits::REOPEN_PAUSE_MS_MIN;
-use wardline_model::ledger::LedgerRecord;
+use wardline_model::loss::LossRecord;
 use wardline_model::{Body, Class, Event, RangeSet};
 
 use super::commit::{self, Done, Writes};
@@ -196,7 +196,7 @@ impl Committer {
     ) -> Writes {
         let mut writes = Writes::new(&self.books);
         if let Some((count, since_ms)) = record {
-            writes.push(&self.ledger(LedgerRecord::Refused { count, since_ms }));
+            writes.push(&self.loss(LossRecord::Refused { count, since_ms }));
         }
         let mut used = self.books.bytes;
         let mut ids = self.qos2_ids;
@@ -254,12 +254,12 @@ impl Committer {
         waiting.appends.push((append.answer, count));
     }
 
-    fn ledger(&self, record: LedgerRecord) -> Event {
+    fn loss(&self, record: LossRecord) -> Event {
         Event {
             class: Class::Alarm,
             stamp: self.clock.stamp(),
             source: "agent".to_owned(),
-            body: Body::Ledger(record),
+            body: Body::Loss(record),
         }
     }
 

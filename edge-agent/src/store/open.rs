@@ -6,7 +6,7 @@
 
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use wardline_disk::{DiskError, Kind, RedbFile};
-use wardline_model::ledger::{IncarnationReason, LedgerRecord};
+use wardline_model::loss::{IncarnationReason, LossRecord};
 use wardline_model::{Body, Class, Event, Incarnation, Stamp};
 
 use super::commit::{self, Writes};
@@ -138,7 +138,7 @@ fn first_life(
         class: Class::Alarm,
         stamp,
         source: "agent".to_owned(),
-        body: Body::Ledger(LedgerRecord::IncarnationStart {
+        body: Body::Loss(LossRecord::IncarnationStart {
             incarnation,
             wall_ms: stamp.wall_ms,
             reason,

@@ -31,7 +31,7 @@ pub(super) struct Books {
     /// What the held blocks cost on disk.
     pub bytes: u64,
     pub refused: u64,
-    /// Refused and not yet told in a ledger record: how many, since when.
+    /// Refused and not yet told in a loss record: how many, since when.
     pub untold: Option<(u64, i64)>,
     pub last_event_ms: Option<i64>,
 }

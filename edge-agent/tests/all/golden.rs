@@ -1,7 +1,7 @@
 //! A store file that the first version wrote: every later version must still read it (docs/specs/agent-store.md, S13).
 
 use crate::common::{all, append, event, open, set, text_of, until};
-use wardline_model::{Body, Class, Event, LedgerRecord, Stamp};
+use wardline_model::{Body, Class, Event, LossRecord, Stamp};
 
 const GOLDEN: &[u8] = include_bytes!("../golden/store-v1.redb");
 
@@ -79,7 +79,7 @@ fn check(path: &std::path::Path) {
     assert!(
         !events
             .iter()
-            .any(|(_, e)| matches!(e.body, Body::Ledger(LedgerRecord::Gap { .. })))
+            .any(|(_, e)| matches!(e.body, Body::Loss(LossRecord::Gap { .. })))
     );
     assert_eq!(text_of(&events[0].1), "first");
     store.close();

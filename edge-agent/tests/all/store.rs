@@ -7,8 +7,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 use wardline_agent::Error;
 use wardline_agent::store::{Refusal, Store, StoreConfig};
 use wardline_disk::{Disk, DiskError, FileDisk};
-use wardline_model::ledger::IncarnationReason;
-use wardline_model::{Body, LedgerRecord};
+use wardline_model::loss::IncarnationReason;
+use wardline_model::{Body, LossRecord};
 
 const FILE: TableDefinition<'_, &str, u64> = TableDefinition::new("file");
 
@@ -20,7 +20,7 @@ fn s1_a_new_store_begins_with_its_incarnation() {
     let held = store.held();
     let events = all(&store);
     let first = &events[0];
-    let Body::Ledger(LedgerRecord::IncarnationStart {
+    let Body::Loss(LossRecord::IncarnationStart {
         incarnation,
         reason,
         ..
@@ -168,7 +168,7 @@ fn s8_a_damaged_store_is_kept_and_a_new_incarnation_begins() {
         std::fs::write(&path, damage).unwrap();
         let store = open(&path);
         let first = all(&store).remove(0).1;
-        let Body::Ledger(LedgerRecord::IncarnationStart { reason, .. }) = first.body else {
+        let Body::Loss(LossRecord::IncarnationStart { reason, .. }) = first.body else {
             panic!("{first:?}")
         };
         assert_eq!(reason, IncarnationReason::DamagedStore);
@@ -394,7 +394,7 @@ fn p7_at_the_quota_events_are_refused_counted_and_told_once_there_is_room() {
     append(&store, &["after"]).unwrap();
     let events = all(&store);
     let told = events.iter().find_map(|(_, e)| match &e.body {
-        Body::Ledger(LedgerRecord::Refused { count, .. }) => Some(*count),
+        Body::Loss(LossRecord::Refused { count, .. }) => Some(*count),
         _ => None,
     });
     assert_eq!((told, store.held().refused), (Some(2), 2));

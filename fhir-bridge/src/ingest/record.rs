@@ -6,9 +6,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use wardline_log::{Headers, Record};
 use wardline_model::frame::FrameHeader;
-use wardline_model::ledger::GapReason;
+use wardline_model::loss::GapReason;
 use wardline_model::sideline::{RawKind, Refusal, SidelineRecord};
-use wardline_model::{AgentName, FrameError, Incarnation, LedgerRecord, SiteName, record as names};
+use wardline_model::{AgentName, FrameError, Incarnation, LossRecord, SiteName, record as names};
 
 use crate::logged;
 
@@ -53,7 +53,7 @@ pub fn of_gap(
     (from, to): (u64, u64),
     now_ms: i64,
 ) -> Record {
-    let gap = LedgerRecord::Gap {
+    let gap = LossRecord::Gap {
         agent: agent.to_string(),
         incarnation,
         from,
@@ -63,7 +63,7 @@ pub fn of_gap(
     };
     // A struct of strings and numbers cannot fail to serialise.
     let value = serde_json::to_vec(&gap).unwrap_or_default();
-    let headers = range_headers(names::KIND_LEDGER, agent, incarnation, (from, to));
+    let headers = range_headers(names::KIND_LOSS, agent, incarnation, (from, to));
     record(agent, Bytes::from(value), headers, now_ms)
 }
 
@@ -71,7 +71,7 @@ pub fn of_gap(
 pub fn read(record: &Record) -> Option<Marked> {
     let gap = match record.header_str(names::KIND)? {
         names::KIND_FRAME => false,
-        names::KIND_LEDGER => true,
+        names::KIND_LOSS => true,
         _ => return None,
     };
     let first: u64 = record.header_str(names::FIRST)?.parse().ok()?;
@@ -199,7 +199,7 @@ mod tests {
         let record = of_gap(&header().agent, Incarnation(7), (1, 4), 9);
         assert!(read(&record).unwrap().gap);
         let value = record.value.unwrap();
-        let LedgerRecord::Gap { from, to, .. } = serde_json::from_slice(&value).unwrap() else {
+        let LossRecord::Gap { from, to, .. } = serde_json::from_slice(&value).unwrap() else {
             panic!("not a gap");
         };
         assert_eq!((from, to), (1, 4));

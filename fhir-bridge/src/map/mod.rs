@@ -29,7 +29,7 @@ pub type MapEvent = fn(&Event, &EventId, &SiteContext) -> Mapped;
 /// What becomes of one event. Never panics, whatever the bytes are.
 pub fn map(event: &Event, id: &EventId, ctx: &SiteContext) -> Mapped {
     let (outcome, label) = match &event.body {
-        Body::Ledger(_) => return Mapped::Filtered("ledger"),
+        Body::Loss(_) => return Mapped::Filtered("loss"),
         Body::Hl7 { raw, understood } => {
             let arrival = Arrival {
                 raw,
@@ -59,7 +59,7 @@ pub fn map(event: &Event, id: &EventId, ctx: &SiteContext) -> Mapped {
         Ok(Outcome::Records(records)) => Mapped::Records(records),
         Ok(Outcome::Filtered(reason)) => Mapped::Filtered(reason),
         Err(why) => SidelineRecord::of_event(event, id, ctx.site.as_str(), label, why)
-            .map_or(Mapped::Filtered("ledger"), |record| {
+            .map_or(Mapped::Filtered("loss"), |record| {
                 Mapped::Sidelined(Box::new(record))
             }),
     }

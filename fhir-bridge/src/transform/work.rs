@@ -90,7 +90,7 @@ impl Work {
                 done(batch, after);
                 None
             }
-            Input::Frames if entry.record.header_str(names::KIND) == Some(names::KIND_LEDGER) => {
+            Input::Frames if entry.record.header_str(names::KIND) == Some(names::KIND_LOSS) => {
                 done(batch, after);
                 None
             }
@@ -137,7 +137,7 @@ impl Work {
             let detail = "the mapping broke on this event: a fault of this program; report it";
             let why = Refusal::new("internal", "-", "FR27", detail);
             SidelineRecord::of_event(event, id, self.ctx.site.as_str(), "", why)
-                .map_or(Mapped::Filtered("ledger"), |aside| {
+                .map_or(Mapped::Filtered("loss"), |aside| {
                     Mapped::Sidelined(Box::new(aside))
                 })
         })

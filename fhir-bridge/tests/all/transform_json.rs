@@ -306,11 +306,11 @@ fn j18_wills_and_ledger_records_are_filtered() {
         *will = true;
     }
     assert_eq!(filtered(&event), "will");
-    event.body = Body::Ledger(wardline_model::LedgerRecord::Refused {
+    event.body = Body::Loss(wardline_model::LossRecord::Refused {
         count: 1,
         since_ms: 0,
     });
-    assert_eq!(filtered(&event), "ledger");
+    assert_eq!(filtered(&event), "loss");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use wardline_log::{Record, SharedLog};
 use wardline_model::topic::{
     BRIDGE_STATE, EDGE_FRAMES, FHIR_DEVICE, FHIR_ENCOUNTER, FHIR_LOCATION, RETRY, SIDELINE,
 };
-use wardline_model::{Event, LedgerRecord, record as names};
+use wardline_model::{Event, LossRecord, record as names};
 
 fn shared(ctx: SiteContext) -> Arc<SiteContext> {
     Arc::new(ctx)
@@ -106,7 +106,7 @@ async fn p8_bad_input_is_sidelined_once_and_holds_nothing_up() {
         let raw = match event.body {
             wardline_model::Body::Hl7 { raw, .. } => raw,
             wardline_model::Body::Mqtt { payload, .. } => payload,
-            wardline_model::Body::Ledger(_) => unreachable!(),
+            wardline_model::Body::Loss(_) => unreachable!(),
         };
         assert_eq!(entry.record.value.as_ref(), Some(&raw), "{cause}");
     }
@@ -255,12 +255,12 @@ async fn fr32_ledger_records_of_the_bridge_are_no_events() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), 1).await;
     let gap = Record {
-        headers: vec![(names::KIND, names::KIND_LEDGER)].into(),
+        headers: vec![(names::KIND, names::KIND_LOSS)].into(),
         value: Some("{}".into()),
         ..Record::default()
     };
     let own = Event {
-        body: wardline_model::Body::Ledger(LedgerRecord::Refused {
+        body: wardline_model::Body::Loss(LossRecord::Refused {
             count: 1,
             since_ms: 0,
         }),
@@ -280,7 +280,7 @@ async fn fr32_ledger_records_of_the_bridge_are_no_events() {
         (counts.received, counts.applied, counts.filtered),
         (2, 1, 1)
     );
-    assert_eq!(status.filtered.get("ledger"), Some(&1));
+    assert_eq!(status.filtered.get("loss"), Some(&1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,7 @@ impl Frames {
                         .value
                         .as_deref()
                         .context("a frame record has no value")?;
-                    if entry.record.header_str(record::KIND) == Some(record::KIND_LEDGER) {
+                    if entry.record.header_str(record::KIND) == Some(record::KIND_LOSS) {
                         found.gaps += 1;
                         continue;
                     }
@@ -56,7 +56,7 @@ impl Frames {
         let numbers = lives.entry(life).or_default();
         for (index, event) in frame.events.iter().enumerate() {
             self.events += 1;
-            self.own += u64::from(matches!(event.body, Body::Ledger(_)));
+            self.own += u64::from(matches!(event.body, Body::Loss(_)));
             numbers.push((frame.id(index).seq, frame.header.lane));
             if let Some((client, number)) = origin(event) {
                 self.numbers
@@ -115,7 +115,7 @@ fn origin(event: &Event) -> Option<(String, u64)> {
             let (client, number) = id.rsplit_once('-')?;
             Some((client.to_owned(), number.parse().ok()?))
         }
-        Body::Ledger(_) => None,
+        Body::Loss(_) => None,
     }
 }
 

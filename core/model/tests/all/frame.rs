@@ -4,10 +4,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use wardline_model::block::{self, BlockError};
 use wardline_model::frame::{self, FrameHeader};
-use wardline_model::ledger::IncarnationReason;
 use wardline_model::limits::{FRAME_BYTES_MAX, FRAME_EVENTS_MAX, FRAME_RAW_BYTES_MAX};
+use wardline_model::loss::IncarnationReason;
 use wardline_model::{
-    AgentName, Body, Class, Event, Frame, FrameError, Incarnation, Lane, LedgerRecord, Stamp,
+    AgentName, Body, Class, Event, Frame, FrameError, Incarnation, Lane, LossRecord, Stamp,
 };
 
 fn header(first: u64, count: u32) -> FrameHeader {
@@ -30,7 +30,7 @@ fn sample() -> Frame {
         uncertainty_ms: 50,
     };
     let incarnation = Incarnation(0x0123_4567_89ab_cdef);
-    let start = LedgerRecord::IncarnationStart {
+    let start = LossRecord::IncarnationStart {
         incarnation,
         wall_ms: 1_772_359_200_000,
         reason: IncarnationReason::NewStore,
@@ -56,7 +56,7 @@ fn sample() -> Frame {
         understood: false,
     };
     let events = vec![
-        event(Class::Alarm, "", Body::Ledger(start)),
+        event(Class::Alarm, "", Body::Loss(start)),
         event(Class::State, "pump-7", mqtt),
         event(Class::State, "127.0.0.1:9", hl7),
         event(Class::Telemetry, "127.0.0.1:9", unread),
@@ -247,14 +247,12 @@ fn any_event() -> impl Strategy<Value = Event> {
             }
         ),
         (bytes(), any::<bool>()).prop_map(|(raw, understood)| Body::Hl7 { raw, understood }),
-        (any::<u64>(), any::<u64>()).prop_map(|(count, from)| Body::Ledger(
-            LedgerRecord::Eviction {
-                from,
-                to: from,
-                count,
-                class: Class::Telemetry
-            }
-        )),
+        (any::<u64>(), any::<u64>()).prop_map(|(count, from)| Body::Loss(LossRecord::Eviction {
+            from,
+            to: from,
+            count,
+            class: Class::Telemetry
+        })),
     ];
     let class = prop_oneof![
         Just(Class::Alarm),

@@ -46,12 +46,12 @@ pub(crate) fn event(text: &str) -> Event {
     }
 }
 
-/// The payload of a device's event, or the type of a ledger record.
+/// The payload of a device's event, or the type of a loss record.
 pub(crate) fn text_of(event: &Event) -> String {
     match &event.body {
         Body::Mqtt { payload, .. } => String::from_utf8_lossy(payload).into_owned(),
         Body::Hl7 { raw, .. } => String::from_utf8_lossy(raw).into_owned(),
-        Body::Ledger(record) => serde_json::to_value(record).unwrap()["type"]
+        Body::Loss(record) => serde_json::to_value(record).unwrap()["type"]
             .as_str()
             .unwrap()
             .to_owned(),

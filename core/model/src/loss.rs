@@ -1,4 +1,4 @@
-//! Ledger records: the pipeline speaking about itself, so that nothing is ever missing in silence.
+//! Loss records: the pipeline speaking about itself, so that nothing is ever missing in silence.
 //!
 //! An agent writes them into its own sequence (they travel upstream like any event); the bridge writes
 //! a `Gap` when an agent no longer holds numbers that the log never saw.
@@ -9,7 +9,7 @@ use crate::event::{Class, Incarnation};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-pub enum LedgerRecord {
+pub enum LossRecord {
     /// The first record of every life of a store (seq 1).
     IncarnationStart {
         incarnation: Incarnation,
