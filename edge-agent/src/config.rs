@@ -1,4 +1,8 @@
 //! What the agent is told: every key is checked before anything starts, and every problem is reported at once.
+//!
+//! The types and grammars are core/service's. Here stands what only the agent knows: a packet must fit a stored block,
+//! the quota must hold the largest message, devices must not wait long for their answer, and listeners beyond loopback
+//! must be wanted in so many words. A `Config` that exists keeps all of it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,8 @@
 //! A hospital for tests: 60 beds, four departments, two agents, as the API would tell of them.
+//!
+//! Tests of the model and the screens start from this one picture and change what they are about. Nothing in it depends
+//! on the clock or on chance. It holds one of each oddity that a screen must be able to show: a conflict, a bed that is
+//! not in the list, a flag, a silent device.
 
 use wardline_api::*;
 use wardline_api::{BedClass, BedStatus, DeviceState};

@@ -1,4 +1,8 @@
 //! What holds for every engine at once, without waiting for cleanup.
+//!
+//! These cases are the meaning of the `Log` trait: the embedded engine, Kafka and whatever comes next pass the same
+//! ones, so the parts above need not know which log they have. Each case is named after the rule that it holds
+//! (docs/specs/embedded-log.md), and sees the log through the trait only.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,9 @@
-//! A log that does as it is told: away, silent, replaced by another, holding appends back, failing them, or writing them
-//! and saying that it failed.
+//! A log that does as it is told: away, silent, replaced by another, holding appends back, failing them, or writing
+//! them and saying that it failed.
+//!
+//! It stands in front of a real log, so what was written is really there and can be read back and counted. Faults are
+//! chosen by the number of the append or by a switch, never by time or chance: a test that fails, fails every time.
+//! Closing lets go of what is held back, so that no test hangs.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};

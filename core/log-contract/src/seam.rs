@@ -1,4 +1,8 @@
 //! What the trait says about a log besides its records: identity, barrier, times, and one reader over many partitions.
+//!
+//! Those who must not write twice, or must not take another log for theirs, rest on these: an identity tells a log that
+//! was made anew from one that became shorter, and a barrier is an end behind which nothing older can still turn up.
+//! An engine with one of them wrong would pass `cases` and still lose or double records.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

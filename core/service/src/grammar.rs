@@ -1,5 +1,9 @@
 //! How people write values: sizes, durations, addresses, MQTT URLs, log targets. One grammar each, for the
 //! configuration, for flags and for the parts.
+//!
+//! A text is read whole or not at all: nothing is guessed, a port least of all, because a value that is half understood
+//! would only fail later and elsewhere. A password that stands in a URL is never shown, neither by the value nor by the
+//! error about it.
 
 use std::fmt;
 use std::net::SocketAddr;

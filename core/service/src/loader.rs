@@ -1,5 +1,8 @@
-//! Layers become settings here: the file with line numbers, the environment, `--set`. Every problem is kept, so that
-//! people see all of them at once.
+//! Layers become settings here: the defaults, the file with line numbers, the environment, `--set`; the later one wins.
+//!
+//! Every value is checked against its key as it comes in, so nothing unknown or ill-typed reaches `Settings`, and each
+//! value keeps the source that `config` names. A problem does not end the reading: people see all of them at once, each
+//! with the place where it was written. Settings exist only if there was none.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

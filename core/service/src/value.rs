@@ -1,4 +1,8 @@
 //! What a key's value can be, and how each type is read. The grammars themselves stand in `grammar` and core/model.
+//!
+//! A key's type decides everything about its value: what is accepted, what people are told is allowed, and how it is
+//! printed. That is why the checks live in one trait: a value that `Settings` accepted can be read as its key's type
+//! without a second grammar somewhere else.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,8 @@
 //! `wardline log`: records as NDJSON, from the running program's API or from a stopped data folder.
+//!
+//! The embedded log has one owner at a time, so a running program is asked and its file is left alone; both ways print
+//! the same lines. What retention takes away while it is printed ends in an error, so that nobody takes the output for
+//! complete. A reader that has gone ends it quietly.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::ExitCode;

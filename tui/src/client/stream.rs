@@ -1,5 +1,8 @@
 //! Server-sent events: lines in, changes out. What cannot be read, or says that something was left out, leads to a full
 //! round of questions instead: the stream only ever makes the picture newer, it is never the only way to it.
+//!
+//! The server is not trusted with this program's memory: a line or an event has a largest size (P7). A stream that
+//! breaks is opened again after a growing wait, and what changed before it was open is asked for.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;

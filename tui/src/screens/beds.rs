@@ -1,4 +1,8 @@
 //! The beds of one department: what each is, for how long, how fresh that is, and what is odd about it.
+//!
+//! A bed's status and the age of what was heard stand side by side, because a status nobody has confirmed for hours is
+//! not the same news. Unknown is written as unknown, never as zero; where the numbers are stale, the word is there and
+//! not only a color.
 
 use crate::model::epoch_ms;
 use ratatui::text::Line;

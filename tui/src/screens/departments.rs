@@ -1,4 +1,8 @@
 //! The first screen: one line a department, what is wrong, devices and pipeline.
+//!
+//! Departments and problems share the lines: neither may push the other out of sight, so the problems get a few lines,
+//! and more only where no department waits for room. The same rows make the document for paper and pipes, so both say
+//! the same.
 
 use ratatui::text::Line;
 use wardline_api::DepartmentRow;

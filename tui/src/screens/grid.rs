@@ -1,5 +1,8 @@
 //! Columns that fit. Each asks for a width and has a rank; the highest ranks are dropped first where the width does not
 //! suffice, and one column takes what is left over.
+//!
+//! A column is shown whole or not at all, with its heading; cells are cut to the column's width and cleaned of control
+//! characters, so that no name from a device or a person can break the lines.
 
 use ratatui::text::{Line, Span};
 

@@ -1,5 +1,8 @@
 //! From state to picture. Every screen is a list of styled lines for a width; the interactive picture and `--once
 //! --format table` are made from the same lines. Pure: no terminal is touched here.
+//!
+//! Head and footer are always there, and the body gets the lines between them: a list that does not fit is paged, with
+//! a count. Below the smallest size the picture says so instead of being wrong.
 
 mod bar;
 mod beds;

@@ -1,4 +1,9 @@
 //! Follows all partitions of some topics of one log, with one reader, for as long as the program runs.
+//!
+//! Readers that stay open for months meet everything: topics that do not exist yet, retention that overtakes them, logs
+//! that were deleted and made anew, clusters that are away. Each of these is told as an item and followed by a retry
+//! with a growing wait; only `Closed` and the program's stop end it. A mark moves only with what was handed out or told
+//! as lost, and one partition that cannot be read does not hold up the others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -1,4 +1,8 @@
 //! Reading what a partition holds now, and no more.
+//!
+//! For start-up reads, lookups and tools: the range is fixed before the first read, so a scan ends even if others
+//! append faster than it reads. It never ends early in silence: what stops it is an error, and what retention took from
+//! under it is counted.
 
 use std::time::Duration;
 

@@ -1,4 +1,9 @@
 //! Topics: made with the settings that the promises need, seen, and adjusted.
+//!
+//! Several programs may start at once against a cluster that is still electing leaders. So creating is repeatable,
+//! another's creation counts as ours, and it returns only when all partitions have leaders and the cluster shows the
+//! settings. Partitions are never changed: another number would move keys to other partitions. Settings of a topic that
+//! are not ours are kept.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;

@@ -1,5 +1,8 @@
 //! What the cluster says about a topic: how many partitions, and where each begins and ends. One question for all
 //! partitions, never from memory: a topic may have grown.
+//!
+//! The client blocks, so questions are asked on threads for blocking calls, each with a time limit. Leaders that move
+//! are waited for, up to a limit; every other error is the caller's to judge.
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
-//! One ADT message -> records.
+//! One ADT message -> records, as docs/specs/hl7-mapping.md says; the rules stand beside the code that follows them.
+//!
+//! Pure: the same input gives the same records, however often it is mapped, so a repetition changes nothing. A message
+//! becomes all of its records, is filtered with a reason that is counted, or is refused with the field and the rule;
+//! nothing is guessed. Refusals never carry a patient's data.
 
 use wardline_model::hl7::Segment;
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION};

@@ -1,4 +1,8 @@
 //! A JSON mapping file, read and checked: which topics it is for, where the members stand, and what each metric is.
+//!
+//! Sites write these files by hand, so a file is accepted whole or refused with the place that is wrong: unknown
+//! members, missing units and states that no view knows are found at the start, not at the first message. Once
+//! accepted, the file needs no further check.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
