@@ -21,16 +21,6 @@ pub enum BridgeError {
         "bridge: the watermarks in topic `bridge.state` have version {found}, this program knows {known}; run the newer version"
     )]
     NewerState { found: u32, known: u32 },
-    /// The log says that there is more and brings nothing.
-    #[error(
-        "bridge: topic `{topic}`/{partition} brought nothing between {position} and its end {end}; check the log"
-    )]
-    Stalled {
-        topic: String,
-        partition: u32,
-        position: u64,
-        end: u64,
-    },
     /// A task of the bridge ended by a panic; the rest cannot go on without it.
     #[error("bridge: the task `{0}` ended unexpectedly; restart the bridge and report this")]
     Task(&'static str),
@@ -45,7 +35,6 @@ impl BridgeError {
     pub fn retriable(&self) -> bool {
         match self {
             Self::Log { source, .. } => source.retriable(),
-            Self::Stalled { .. } => true,
             Self::Listener(_) | Self::NewerState { .. } | Self::Task(_) => false,
         }
     }

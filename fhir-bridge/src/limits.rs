@@ -32,12 +32,6 @@ wardline_limits::limits! {
     pub SNAPSHOT_INTERVAL_MS: u64 = 10_000, "ms", "a snapshot is written";
     /// How often ingest looks whether a snapshot is due.
     pub SNAPSHOT_TICK_MS: u64 = 500, "ms", "it looks";
-    /// Records read at once when the watermarks are rebuilt.
-    pub SCAN_RECORDS_MAX: usize = 1024, "records", "the rest is read next";
-    /// How long one read of a rebuild waits for records.
-    pub SCAN_WAIT_MS: u64 = 500, "ms", "it is tried again until SCAN_STALL_MS";
-    /// Time in which a rebuild is brought nothing while the log says there is more.
-    pub SCAN_STALL_MS: u64 = 30_000, "ms", "the rebuild fails and says where";
 
     /// Shortest pause before an append is tried again.
     pub APPEND_RETRY_MIN_MS: u64 = 100, "ms", "the next one is twice as long";

@@ -1,12 +1,13 @@
 //! A log that does as it is told: away, silent, replaced by another, holding appends back, failing them, or writing
-//! them and saying that it failed.
+//! them and saying that it failed, at once or while they are still on their way.
 //!
 //! It stands in front of a real log, so what was written is really there and can be read back and counted. Faults are
 //! chosen by the number of the append or by a switch, never by time or chance: a test that fails, fails every time.
 //! Closing lets go of what is held back, so that no test hangs.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ pub enum Fault {
     Refused,
     /// It is written, and `Unavailable` is the answer all the same.
     AnswerLost,
+    /// The same, and offsets do not show it before a barrier is asked for: it was still on its way.
+    InFlight,
     /// Nothing is written, and the log is closed for the one who asked.
     Closed,
     /// Nothing is written, and no answer ever comes, as from a cluster that is away.
@@ -42,6 +45,8 @@ pub struct FaultyLog {
     decide: Option<Decide>,
     only: Option<String>,
     atomic: Option<bool>,
+    /// By topic, what offsets say while appends are on their way.
+    known: Mutex<BTreeMap<String, Vec<PartitionOffsets>>>,
     /// Appends to come that are refused.
     pub refuse: AtomicUsize,
     /// Appends to come that are written, and whose answer is lost.
@@ -76,6 +81,7 @@ impl FaultyLog {
             decide: None,
             only: None,
             atomic: None,
+            known: Mutex::default(),
             refuse: AtomicUsize::new(0),
             lose_answers: AtomicUsize::new(0),
             appends: AtomicUsize::new(0),
@@ -139,6 +145,10 @@ impl FaultyLog {
         self.controls.check()?;
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(&inner))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Vec<PartitionOffsets>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits while appends are held back, and says what becomes of this one.
@@ -213,7 +223,11 @@ impl Log for FaultyLog {
             Fault::Refused => Err(unavailable("append")),
             Fault::Closed => Err(LogError::Closed),
             Fault::Silence => std::future::pending().await,
-            Fault::AnswerLost => {
+            fault @ (Fault::AnswerLost | Fault::InFlight) => {
+                for (topic, _) in batches.iter().filter(|_| fault == Fault::InFlight) {
+                    let before = inner.offsets(topic).await?;
+                    self.known().entry(topic.clone()).or_insert(before);
+                }
                 inner.append_many(batches).await?;
                 Err(unavailable("append"))
             }
@@ -221,11 +235,17 @@ impl Log for FaultyLog {
     }
 
     async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        self.inner()?.offsets(topic).await
+        let inner = self.inner()?;
+        if let Some(known) = self.known().get(topic) {
+            return Ok(known.clone());
+        }
+        inner.offsets(topic).await
     }
 
     async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        self.inner()?.barrier(topic).await
+        let inner = self.inner()?;
+        self.known().remove(topic);
+        inner.barrier(topic).await
     }
 
     async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {

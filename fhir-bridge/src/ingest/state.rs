@@ -5,12 +5,12 @@
 //! A snapshot that names more than the log holds belongs to another log and is not believed.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
-use wardline_log::{Entry, Log, LogError, PartitionOffsets, Position, Record};
+use wardline_log::follow::Scan;
+use wardline_log::{Entry, Log, PartitionOffsets, Position, Record};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
 use wardline_model::{AgentName, Incarnation};
@@ -19,15 +19,17 @@ use crate::error::BridgeError;
 use crate::ingest::coverage::{Coverage, Recalled, Watermarks};
 use crate::ingest::decide::{Damaged, Plan};
 use crate::ingest::record;
-use crate::limits::{SCAN_RECORDS_MAX, SCAN_STALL_MS, SCAN_WAIT_MS};
 
 /// Key of the snapshot in `bridge.state`.
 pub const SNAPSHOT_KEY: &str = "coverage";
 const SNAPSHOT_VERSION: u32 = 1;
-const READ_WAIT: Duration = Duration::from_millis(SCAN_WAIT_MS);
+const READING_BACK: &str = "reading the watermarks back";
 
 /// Partition -> offset of the next record that is not counted yet.
 type Next = BTreeMap<u32, u64>;
+
+/// How far each topic that is counted goes.
+type Held = [(&'static str, Vec<PartitionOffsets>); 2];
 
 #[derive(Debug, Default)]
 pub struct IngestState {
@@ -64,25 +66,25 @@ struct LifeState {
 impl IngestState {
     /// The state that the log stands for: newest snapshot, then everything behind it.
     pub async fn load(log: &dyn Log) -> Result<Self, BridgeError> {
-        let mut state = match newest_snapshot(log).await? {
-            Some(snapshot) => Self::restore(log, snapshot).await?,
-            None => Self::default(),
-        };
-        state.catch_up(log).await?;
+        let snapshot = newest_snapshot(log).await?;
+        let held = held(log).await?;
+        let mut state = snapshot.map_or_else(Self::default, |from| Self::restore(from, &held));
+        state.read_up_to(log, &held).await?;
         Ok(state)
     }
 
-    async fn restore(log: &dyn Log, snapshot: Snapshot) -> Result<Self, BridgeError> {
-        for (topic, next) in [
-            (EDGE_FRAMES, &snapshot.frames),
-            (SIDELINE, &snapshot.sideline),
-        ] {
-            if beyond(next, &offsets(log, topic).await?) {
+    fn restore(snapshot: Snapshot, held: &Held) -> Self {
+        for (topic, held) in held {
+            let next = match *topic {
+                SIDELINE => &snapshot.sideline,
+                _ => &snapshot.frames,
+            };
+            if beyond(next, held) {
                 warn!(
                     topic,
                     "the watermarks in bridge.state count further than the log goes: it was replaced; reading all of it again"
                 );
-                return Ok(Self::default());
+                return Self::default();
             }
         }
         let mut state = Self {
@@ -100,22 +102,27 @@ impl IngestState {
             };
             state.marks.put(life.agent, life.incarnation, coverage);
         }
-        Ok(state)
+        state
     }
 
-    /// Counts what the log holds and this state does not know yet: after a restart, or after an append whose end
-    /// nobody saw. Returns how many records that were.
+    /// Counts what the log holds and this state does not know yet, after an append whose end nobody saw: it is either
+    /// counted now or never comes. Returns how many records that were.
     pub async fn catch_up(&mut self, log: &dyn Log) -> Result<u64, BridgeError> {
+        let held = held(log).await?;
+        self.read_up_to(log, &held).await
+    }
+
+    async fn read_up_to(&mut self, log: &dyn Log, held: &Held) -> Result<u64, BridgeError> {
         let mut read = 0;
-        for topic in [EDGE_FRAMES, SIDELINE] {
-            for at in offsets(log, topic).await? {
-                read += self.catch_up_partition(log, topic, at).await?;
+        for (topic, held) in held {
+            for at in held {
+                read += self.read_partition(log, topic, *at).await?;
             }
         }
         Ok(read)
     }
 
-    async fn catch_up_partition(
+    async fn read_partition(
         &mut self,
         log: &dyn Log,
         topic: &'static str,
@@ -131,37 +138,16 @@ impl IngestState {
             );
         }
         self.next_mut(topic).insert(at.partition, from);
-        if from >= at.end {
-            return Ok(0);
-        }
-        let failed = BridgeError::log("reading the watermarks back");
-        let mut reader = log
-            .reader(topic, at.partition, from)
-            .await
-            .map_err(failed)?;
-        let (mut read, mut moved) = (0, Instant::now());
-        while reader.position() < at.end {
-            let failed = BridgeError::log("reading the watermarks back");
-            let entries = reader
-                .next(SCAN_RECORDS_MAX, READ_WAIT)
-                .await
-                .map_err(failed)?;
-            if !entries.is_empty() {
-                moved = Instant::now();
-            } else if moved.elapsed() > Duration::from_millis(SCAN_STALL_MS) {
-                return Err(BridgeError::Stalled {
-                    topic: topic.to_owned(),
-                    partition: at.partition,
-                    position: reader.position(),
-                    end: at.end,
-                });
-            }
+        let mut scan = Scan::new(log, topic, PartitionOffsets { start: from, ..at });
+        let mut read = 0;
+        while let Some(entries) = scan.next().await.map_err(BridgeError::log(READING_BACK))? {
             read += entries.len() as u64;
             for entry in &entries {
                 self.recall(topic, entry);
             }
-            self.next_mut(topic).insert(at.partition, reader.position());
+            self.next_mut(topic).insert(at.partition, scan.position());
         }
+        self.next_mut(topic).insert(at.partition, scan.position());
         Ok(read)
     }
 
@@ -281,20 +267,24 @@ fn beyond(next: &Next, held: &[PartitionOffsets]) -> bool {
     })
 }
 
-async fn offsets(log: &dyn Log, topic: &str) -> Result<Vec<PartitionOffsets>, BridgeError> {
-    let failed = BridgeError::log("asking the log how far it goes");
-    log.offsets(topic).await.map_err(failed)
+/// How far the log goes, behind every append that was begun before, also by a process that has ended since (P3).
+async fn held(log: &dyn Log) -> Result<Held, BridgeError> {
+    let failed = || BridgeError::log("asking the log how far it goes");
+    let frames = log.barrier(EDGE_FRAMES).await.map_err(failed())?;
+    let sideline = log.barrier(SIDELINE).await.map_err(failed())?;
+    Ok([(EDGE_FRAMES, frames), (SIDELINE, sideline)])
 }
 
+/// A snapshot that is still on its way is not missed: an older one only means that more is read.
 async fn newest_snapshot(log: &dyn Log) -> Result<Option<Snapshot>, BridgeError> {
+    let failed = || BridgeError::log("reading bridge.state");
     let mut newest: Option<Snapshot> = None;
-    for at in offsets(log, BRIDGE_STATE).await? {
-        for entry in read_all(log, BRIDGE_STATE, at).await? {
-            if entry.record.key.as_deref() != Some(SNAPSHOT_KEY.as_bytes()) {
-                continue;
-            }
-            if let Some(snapshot) = parse(&entry.record)? {
-                newest = Some(snapshot);
+    for at in log.offsets(BRIDGE_STATE).await.map_err(failed())? {
+        let mut scan = Scan::new(log, BRIDGE_STATE, at);
+        while let Some(entries) = scan.next().await.map_err(failed())? {
+            let wanted = |e: &&Entry| e.record.key.as_deref() == Some(SNAPSHOT_KEY.as_bytes());
+            if let Some(entry) = entries.iter().rev().find(wanted) {
+                newest = parse(&entry.record)?.or(newest);
             }
         }
     }
@@ -320,40 +310,4 @@ fn parse(record: &Record) -> Result<Option<Snapshot>, BridgeError> {
             }
         },
     }
-}
-
-/// All records of a small topic that are there now; only the newest of each key matters, so what retention or
-/// compaction takes away meanwhile is not missed.
-async fn read_all(
-    log: &dyn Log,
-    topic: &str,
-    at: PartitionOffsets,
-) -> Result<Vec<Entry>, BridgeError> {
-    let doing = "reading bridge.state";
-    let mut out: Vec<Entry> = Vec::new();
-    if at.start >= at.end {
-        return Ok(out);
-    }
-    let reader = log.reader(topic, at.partition, at.start).await;
-    let mut reader = reader.map_err(BridgeError::log(doing))?;
-    let mut moved = Instant::now();
-    while reader.position() < at.end {
-        match reader.next(SCAN_RECORDS_MAX, READ_WAIT).await {
-            Ok(entries) => {
-                if !entries.is_empty() {
-                    moved = Instant::now();
-                } else if moved.elapsed() > READ_WAIT * 4 {
-                    // Compaction may leave nothing between the position and the end.
-                    break;
-                }
-                let wanted = |e: &Entry| e.record.key.as_deref() == Some(SNAPSHOT_KEY.as_bytes());
-                if let Some(last) = entries.into_iter().rev().find(wanted) {
-                    out.push(last);
-                }
-            }
-            Err(LogError::OffsetOutOfRange { .. }) => break,
-            Err(source) => return Err(BridgeError::Log { doing, source }),
-        }
-    }
-    Ok(out)
 }

@@ -4,15 +4,13 @@
 //! events of the frame at `offset` are done already: a single frame may give more output than one commit should carry.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use wardline_log::follow::Scan;
 use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, RETRY};
-
-use crate::limits::{READ_RECORDS_MAX, READ_WAIT_MS};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Input {
@@ -79,13 +77,10 @@ impl Progress {
 /// What `bridge.state` holds of each key that is ours: the newest value.
 pub(super) async fn read_all(log: &SharedLog) -> Result<BTreeMap<String, Bytes>, LogError> {
     let mut newest = BTreeMap::new();
-    let wait = Duration::from_millis(READ_WAIT_MS);
     for range in log.offsets(BRIDGE_STATE).await? {
-        let mut reader = log
-            .reader(BRIDGE_STATE, range.partition, range.start)
-            .await?;
-        while reader.position() < range.end {
-            for entry in reader.next(READ_RECORDS_MAX, wait).await? {
+        let mut scan = Scan::new(&**log, BRIDGE_STATE, range);
+        while let Some(entries) = scan.next().await? {
+            for entry in entries {
                 let key = entry.record.key.as_deref().unwrap_or_default();
                 let Ok(key) = std::str::from_utf8(key) else {
                     continue;

@@ -18,7 +18,8 @@ use wardline_bridge::ingest::task::Ingest;
 use wardline_bridge::ingest::topics::{Keep, Topics};
 use wardline_bridge::status::Board;
 use wardline_log::embedded::EmbeddedLog;
-use wardline_log::{Record, SharedLog};
+use wardline_log::{LogError, Record, SharedLog};
+use wardline_log_contract::{Fault, FaultyLog};
 use wardline_model::Receipt;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
 use wardline_service::{StopHandle, stop_pair};
@@ -523,4 +524,50 @@ fn p3_i10_kill_9_loses_nothing_that_was_acknowledged() {
         });
     }
     assert!(acked > 0);
+}
+
+/// A log whose first append of frames fails and is in it all the same, after offsets were asked for.
+fn with_one_in_flight(inner: &SharedLog) -> SharedLog {
+    let faulty = FaultyLog::new(inner.clone()).only(EDGE_FRAMES);
+    Arc::new(faulty.deciding(Box::new(|number, _| match number {
+        0 => Fault::InFlight,
+        _ => Fault::None,
+    })))
+}
+
+#[tokio::test]
+async fn p3_i18_an_append_that_is_still_on_its_way_is_not_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let inner = open(dir.path(), &Topics::default()).await;
+    let log = with_one_in_flight(&inner);
+    let bench = Bench::start(&log).await;
+    bench.acked("gw-1", &[frame("gw-1", (1, 3), 1)]).await;
+    bench.acked("gw-1", &[frame("gw-1", (4, 5), 1)]).await;
+    assert_eq!(bench.board.ingest().counts.unaccounted(), 0);
+    bench.stop().await;
+    assert_eq!(held(inner.as_ref()).await.of("gw-1", LIFE), [1, 2, 3, 4, 5]);
+    inner.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn p3_i10_what_was_on_its_way_at_a_crash_is_counted_at_the_next_start() {
+    let (elsewhere, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sent = frame("gw-1", (1, 3), 1);
+    let other = open(elsewhere.path(), &Topics::default()).await;
+    let bench = Bench::start(&other).await;
+    bench.acked("gw-1", std::slice::from_ref(&sent)).await;
+    bench.stop().await;
+    let written = all(other.as_ref(), EDGE_FRAMES).await.remove(0).record;
+    other.close().await.unwrap();
+
+    let inner = open(dir.path(), &Topics::default()).await;
+    let log = with_one_in_flight(&inner);
+    let lost = log.append(EDGE_FRAMES, vec![written]).await;
+    assert!(matches!(lost, Err(LogError::Unavailable { .. })));
+    let bench = Bench::start(&log).await;
+    assert_eq!(bench.board.ingest().counts.applied, 3);
+    bench.acked("gw-1", &[sent]).await;
+    bench.stop().await;
+    assert_eq!(held(inner.as_ref()).await.of("gw-1", LIFE), [1, 2, 3]);
+    inner.close().await.unwrap();
 }
