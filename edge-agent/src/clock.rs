@@ -6,8 +6,8 @@
 use wardline_model::Stamp;
 use wardline_service::{SharedClock, SystemClock};
 
-/// Nothing is known about the wall clock's error.
-pub const UNKNOWN_UNCERTAINTY_MS: u32 = u32::MAX;
+/// In place of milliseconds: nothing is known about the wall clock's error.
+pub const UNCERTAINTY_UNKNOWN: u32 = u32::MAX;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Stamps events with one clock of one boot.
@@ -33,10 +33,7 @@ impl Stamper {
             wall_ms: self.clock.wall_ms(),
             mono_ms: self.clock.mono_ms(),
             boot: self.boot,
-            uncertainty_ms: self
-                .clock
-                .uncertainty_ms()
-                .unwrap_or(UNKNOWN_UNCERTAINTY_MS),
+            uncertainty_ms: self.clock.uncertainty_ms().unwrap_or(UNCERTAINTY_UNKNOWN),
         }
     }
 
@@ -81,6 +78,6 @@ mod tests {
         assert_eq!((stamp.wall_ms, stamp.mono_ms), (1_020, 20));
         assert_eq!((stamp.boot, stamp.uncertainty_ms), (7, 5));
         clock.set_uncertainty_ms(None);
-        assert_eq!(stamper.stamp().uncertainty_ms, UNKNOWN_UNCERTAINTY_MS);
+        assert_eq!(stamper.stamp().uncertainty_ms, UNCERTAINTY_UNKNOWN);
     }
 }

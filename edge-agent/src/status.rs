@@ -17,7 +17,7 @@ use wardline_mqtt::Meter;
 use wardline_service::{Exit, Stop};
 
 use crate::Error;
-use crate::clock::{Stamper, UNKNOWN_UNCERTAINTY_MS};
+use crate::clock::{Stamper, UNCERTAINTY_UNKNOWN};
 use crate::limits::{
     STATUS_ACCEPT_PAUSE_MS, STATUS_BYTES_MAX, STATUS_CLIENTS_MAX, STATUS_WRITE_TIMEOUT_MS,
 };
@@ -88,7 +88,7 @@ impl StatusSource {
     pub fn now(&self, online: bool) -> AgentStatus {
         let held = self.store.held();
         let stamp = self.clock.stamp();
-        let known = Some(stamp.uncertainty_ms).filter(|ms| *ms != UNKNOWN_UNCERTAINTY_MS);
+        let known = Some(stamp.uncertainty_ms).filter(|ms| *ms != UNCERTAINTY_UNKNOWN);
         AgentStatus {
             v: 1,
             agent: self.agent.to_string(),

@@ -21,6 +21,7 @@ const LIMITS: &program::Limits = &[
     ("wardline-model", wardline_model::limits::LIMITS),
     ("wardline-service", wardline_service::limits::LIMITS),
     ("wardline-mqtt", wardline_mqtt::limits::LIMITS),
+    ("wardline-disk", wardline_disk::limits::LIMITS),
     ("wardline-log", wardline_log::limits::LIMITS),
     ("wardline-bridge", wardline_bridge::limits::LIMITS),
 ];

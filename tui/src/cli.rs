@@ -35,6 +35,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) const LIMITS: &program::Limits = &[
+    ("wardline-model", program::MODEL_LIMITS),
     ("wardline-service", wardline_service::limits::LIMITS),
     ("wardline-tui", wardline_tui::limits::LIMITS),
 ];

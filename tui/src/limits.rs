@@ -50,6 +50,8 @@ wardline_limits::limits! {
     pub COLUMNS_MIN: u16 = 80, "columns", "the dashboard says that it needs more room";
     /// The smallest terminal that is drawn in.
     pub LINES_MIN: u16 = 24, "lines", "the dashboard says that it needs more room";
+    /// Lines that problems get on the first screen while departments wait for room.
+    pub PROBLEM_LINES_MAX: usize = 4, "lines", "further problems are counted in the head, not listed";
     /// From here on the wide layout.
     pub COLUMNS_WIDE: u16 = 120, "columns", "below it the narrow layout";
 

@@ -32,6 +32,9 @@ pub enum PartCommand {
 /// The bounds of a program's crates, by crate.
 pub type Limits = [(&'static str, &'static [Limit])];
 
+/// Of the crate below this one, for programs that link it only through this one.
+pub const MODEL_LIMITS: &[Limit] = wardline_model::limits::LIMITS;
+
 /// The whole of a part's `main`: settings, its own configuration out of them, and what was asked for.
 pub fn part<C, F>(
     args: &CommonArgs,

@@ -11,7 +11,7 @@ use wardline_tui::{Format, Options};
 
 use crate::compose::{self, Parts};
 
-const STATUS_LINE_S: u64 = 5;
+const STATUS_LINE_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) fn wanted() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
@@ -66,7 +66,7 @@ async fn lines(
     end: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
     let mut end = pin!(end);
-    let mut tick = tokio::time::interval(Duration::from_secs(STATUS_LINE_S));
+    let mut tick = tokio::time::interval(STATUS_LINE_EVERY);
     loop {
         let line = async {
             tick.tick().await;

@@ -14,7 +14,7 @@ use crate::compose::{self, Parts};
 use crate::dashboard;
 
 /// Without `--for`, `--once` prints after this long: by then the opening census is in.
-const ONCE_AFTER_S: u64 = 10;
+const ONCE_AFTER: Duration = Duration::from_secs(10);
 
 const DEMANDED: &[(&str, &str)] = &[
     ("site.name", "st-mary"),
@@ -70,9 +70,7 @@ async fn with_hospital(
     let stopped = async move { stop.stopped().await };
     let simulated = tokio::spawn(wardline_demo::run(hospital, mllp, mqtt, stopped));
     let exit = if options.once {
-        let limit = options
-            .how_long
-            .unwrap_or(Duration::from_secs(ONCE_AFTER_S));
+        let limit = options.how_long.unwrap_or(ONCE_AFTER);
         let exit = service.until(dashboard::over(Some(limit))).await?;
         if exit == Exit::Done {
             dashboard::print_table(common, service).await?;

@@ -10,12 +10,11 @@ use wardline_api::DepartmentRow;
 use super::grid::{Cell, Column, Grid, cell, grows, left, right};
 use super::{Body, Look, bar, extent, health, page, verdict};
 use crate::app::App;
+use crate::limits::PROBLEM_LINES_MAX;
 use crate::model::{Aged, Link, Model, at_least};
 use crate::text;
 use crate::theme::Role;
 
-/// Lines that the problems get at most while departments wait for room.
-const PROBLEMS_MAX: usize = 4;
 const BAR: usize = 1;
 
 pub(super) fn body(app: &App, look: &Look, room: usize) -> Body {
@@ -26,7 +25,7 @@ pub(super) fn body(app: &App, look: &Look, room: usize) -> Body {
     let free = room.saturating_sub(bottom.len() + 3);
     let told = problems
         .len()
-        .min(PROBLEMS_MAX.max(free.saturating_sub(rows.len())));
+        .min(PROBLEM_LINES_MAX.max(free.saturating_sub(rows.len())));
     let mut body = Body::of(vec![Line::default()]);
     if rows.is_empty() {
         body.lines.extend(

@@ -32,7 +32,7 @@ impl Arena {
     /// The headers, and the record's own time if it is the last of them.
     fn headers(&mut self, given: &BorrowedHeaders) -> (Headers, Option<i64>) {
         let bytes = given.iter().map(|header| {
-            header.key.len() + header.value.map_or(0, <[u8]>::len) + 2 * LENGTH_BYTES_MAX
+            header.key.len() + header.value.map_or(0, <[u8]>::len) + 2 * VARINT_BYTES
         });
         self.reserve(bytes.sum());
         let mut count = given.count();
@@ -65,5 +65,5 @@ impl Arena {
     }
 }
 
-/// Of a varint of a length.
-const LENGTH_BYTES_MAX: usize = 5;
+/// What the varint of a length takes at most.
+const VARINT_BYTES: usize = 5;
