@@ -122,8 +122,6 @@ wardline_limits::limits! {
 
     /// Log records that the transform reads at once.
     pub READ_RECORDS_MAX: usize = 64, "records", "the rest is read next";
-    /// How long such a read waits before the loop looks around.
-    pub READ_WAIT_MS: u64 = 500, "ms", "the loop looks around";
     /// Bytes of output of the transform after which they are appended.
     pub TRANSFORM_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024, "bytes", "appended";
     /// Source events after which they are.

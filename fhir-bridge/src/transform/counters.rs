@@ -53,7 +53,7 @@ impl Counters {
     pub(super) fn stands_at(&self, input: Input, partition: u32, progress: &Progress) {
         self.with(input, partition, |part| {
             part.progress = progress.clone();
-            part.end = part.end.max(progress.offset);
+            part.end = part.end.max(progress.read.next);
         });
     }
 
@@ -110,7 +110,7 @@ impl Counters {
             for (reason, count) in &part.progress.filtered {
                 *sum.filtered.entry(reason.clone()).or_default() += count;
             }
-            sum.lag_records += part.end.saturating_sub(part.progress.offset);
+            sum.lag_records += part.end.saturating_sub(part.progress.read.next);
             sum.lost_records += part.progress.lost_records;
             sum.internal += part.progress.internal;
             sum.problem = sum.problem.or_else(|| part.problem.clone());

@@ -5,10 +5,9 @@
 
 mod batch;
 pub mod counters;
-mod lane;
-mod patience;
 mod position;
 mod run;
+mod task;
 mod work;
 
 pub use counters::{Counters, TransformStatus};

@@ -1,13 +1,13 @@
 //! How far a partition has been transformed, and what was counted on the way: one JSON record in `bridge.state`.
 //!
 //! Kept true: position and counters are one value, so that they can never disagree. `skip` says how many
-//! events of the frame at `offset` are done already: a single frame may give more output than one commit should carry.
+//! events of the frame that is next are done already: a single frame may give more output than one commit should carry.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use wardline_log::follow::Scan;
+use wardline_log::follow::{Mark, Scan};
 use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, RETRY};
@@ -44,8 +44,8 @@ impl Input {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Progress {
-    /// The next record to read.
-    pub(super) offset: u64,
+    /// The next record to read, and what was read before it.
+    pub(super) read: Mark,
     /// Events of that record that are done.
     #[serde(default)]
     pub(super) skip: u32,

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::JoinSet;
-use wardline_log::SharedLog;
+use wardline_log::{LogError, SharedLog};
 use wardline_service::{Backoff, Stop};
 
 use super::counters::Counters;
-use super::lane::Lane;
-use super::patience::{Broken, patiently};
 use super::position::{self, Input};
+use super::task::{PartitionTask, answer};
 use crate::limits::{STOP_WAIT_MS, TRANSFORM_RETRY_MAX_MS, TRANSFORM_RETRY_MIN_MS};
 use crate::map::{MapEvent, SiteContext};
 
@@ -67,38 +66,29 @@ async fn again_and_again(transform: &Transform, stop: &Stop) {
 
 /// Until `stop`, or until the first partition's task fails; the others are dropped then.
 async fn all_partitions(transform: &Transform, stop: &Stop) -> anyhow::Result<()> {
-    let Some(lanes) = lanes(transform, stop).await? else {
-        return Ok(());
-    };
-    let mut tasks = JoinSet::new();
-    for lane in lanes {
-        tasks.spawn(lane.run());
+    let mut running = JoinSet::new();
+    for task in tasks(transform, stop).await? {
+        running.spawn(task.run());
     }
-    while let Some(ended) = tasks.join_next().await {
+    while let Some(ended) = running.join_next().await {
         ended.context("a transform task ended unexpectedly")??;
     }
     Ok(())
 }
 
-/// Every partition with where it was left; `None` when the program stops before the log answers.
-async fn lanes(of: &Transform, stop: &Stop) -> anyhow::Result<Option<Vec<Lane>>> {
-    let mut lanes = Vec::new();
+/// Every partition with where it was left.
+async fn tasks(of: &Transform, stop: &Stop) -> anyhow::Result<Vec<PartitionTask>> {
+    let mut tasks = Vec::new();
     for input in [Input::Frames, Input::Retry] {
         let show = |problem: &str| of.counters.set_problem(input, 0, problem.to_owned());
-        let found = patiently(stop, show, || async {
+        let find = async {
             let stored = position::read_all(&of.log).await?;
-            Ok((stored, of.log.offsets(input.topic()).await?))
-        });
-        let (stored, partitions) = match found.await {
-            Ok(found) => found,
-            Err(Broken::Stopped) => return Ok(None),
-            Err(Broken::Failed(error)) => {
-                let doing = format!("reading where the transform of {} was left", input.topic());
-                return Err(anyhow::Error::new(error).context(doing));
-            }
+            Ok::<_, LogError>((stored, of.log.offsets(input.topic()).await?))
         };
+        let doing = || format!("reading where the transform of {} was left", input.topic());
+        let (stored, partitions) = answer(show, find).await.with_context(doing)?;
         for range in partitions {
-            lanes.push(Lane {
+            tasks.push(PartitionTask {
                 ctx: of.ctx.clone(),
                 one_commit: of.one_commit,
                 map: of.map,
@@ -111,5 +101,5 @@ async fn lanes(of: &Transform, stop: &Stop) -> anyhow::Result<Option<Vec<Lane>>>
             });
         }
     }
-    Ok(Some(lanes))
+    Ok(tasks)
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use wardline_log::follow::{LastRead, fingerprint};
 use wardline_log::{Entry, Record};
 use wardline_model::frame::Frame;
 use wardline_model::record as names;
@@ -32,7 +33,7 @@ pub(super) struct Work {
 struct Open {
     frame: Frame,
     next: usize,
-    offset: u64,
+    source: LastRead,
     time_ms: i64,
 }
 
@@ -79,19 +80,22 @@ impl Work {
     fn start(&self, entry: &Entry, batch: &mut Batch) -> Option<Open> {
         batch.time_ms = entry.record.time_ms;
         // Compaction never touches these topics, but a hole in the offsets must not lead to reading twice.
-        let skip = match batch.progress.offset == entry.offset {
+        let skip = match batch.progress.read.next == entry.offset {
             true => batch.progress.skip,
             false => 0,
         };
-        let after = entry.offset + 1;
+        let source = LastRead {
+            offset: entry.offset,
+            fingerprint: fingerprint(&entry.record),
+        };
         match self.input {
             Input::Retry => {
                 self.retry(&entry.record, batch);
-                done(batch, after);
+                done(batch, source);
                 None
             }
             Input::Frames if entry.record.header_str(names::KIND) == Some(names::KIND_LOSS) => {
-                done(batch, after);
+                done(batch, source);
                 None
             }
             Input::Frames => match Frame::decode(entry.record.value.as_deref().unwrap_or_default())
@@ -99,12 +103,12 @@ impl Work {
                 Ok(frame) => Some(Open {
                     frame,
                     next: skip as usize,
-                    offset: entry.offset,
+                    source,
                     time_ms: entry.record.time_ms,
                 }),
                 Err(error) => {
                     self.damaged(&entry.record, &error.to_string(), batch);
-                    done(batch, after);
+                    done(batch, source);
                     None
                 }
             },
@@ -115,7 +119,7 @@ impl Work {
         batch.time_ms = open.time_ms;
         while let Some(event) = open.frame.events.get(open.next) {
             if batch.is_full() {
-                batch.progress.offset = open.offset;
+                batch.progress.read.next = open.source.offset;
                 batch.progress.skip = u32::try_from(open.next).unwrap_or(u32::MAX);
                 return Some(open);
             }
@@ -123,7 +127,7 @@ impl Work {
             batch.take(mapped, open.time_ms);
             open.next += 1;
         }
-        done(batch, open.offset + 1);
+        done(batch, open.source);
         None
     }
 
@@ -198,7 +202,8 @@ impl Work {
     }
 }
 
-fn done(batch: &mut Batch, offset: u64) {
-    batch.progress.offset = offset;
+fn done(batch: &mut Batch, source: LastRead) {
+    batch.progress.read.next = source.offset + 1;
+    batch.progress.read.last = Some(source);
     batch.progress.skip = 0;
 }

@@ -481,7 +481,7 @@ async fn fr33_a_log_that_was_replaced_is_read_from_its_beginning() {
     let log = open(dir.path(), 1).await;
     let position = Record {
         key: Some("transform/0".into()),
-        value: Some("{\"offset\":99,\"counts\":{\"received\":99,\"applied\":99,\"late\":0,\"duplicate\":0,\"sidelined\":0,\"evicted\":0,\"filtered\":0,\"in_flight\":0},\"records\":99}".into()),
+        value: Some("{\"read\":{\"next\":99},\"skip\":0,\"counts\":{\"received\":99,\"applied\":99,\"late\":0,\"duplicate\":0,\"sidelined\":0,\"evicted\":0,\"filtered\":0,\"in_flight\":0},\"records\":99}".into()),
         ..Record::default()
     };
     log.append(BRIDGE_STATE, vec![position]).await.unwrap();
@@ -493,6 +493,29 @@ async fn fr33_a_log_that_was_replaced_is_read_from_its_beginning() {
     assert_eq!(status.lag_records, 0);
     running.finish().await;
     assert_eq!(ids(&log, FHIR_DEVICE).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fr33_a_replaced_log_that_has_grown_past_the_position_is_read_from_its_beginning() {
+    let (before, after) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ctx = shared(context());
+    let log = open(before.path(), 1).await;
+    log.append(EDGE_FRAMES, vec![frame("gw-1", 1, vec![state(1)])])
+        .await
+        .unwrap();
+    let running = start(&ctx, &log);
+    running.until(|s| s.records == 1).await;
+    running.finish().await;
+    let position = all(&log, BRIDGE_STATE).await.pop().unwrap().record;
+
+    let log = open(after.path(), 1).await;
+    log.append(BRIDGE_STATE, vec![position]).await.unwrap();
+    let other = (1..=3).map(|n| frame("gw-2", n, vec![state(n)])).collect();
+    log.append(EDGE_FRAMES, other).await.unwrap();
+    let running = start(&ctx, &log);
+    running.until(|s| s.records > 1 && s.lag_records == 0).await;
+    running.finish().await;
+    assert_eq!(ids(&log, FHIR_DEVICE).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

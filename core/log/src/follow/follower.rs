@@ -29,6 +29,8 @@ type Key = (String, u32);
 pub struct Follower {
     log: SharedLog,
     topics: Vec<String>,
+    /// Nothing else is followed.
+    partition: Option<u32>,
     stop: Stop,
     max: usize,
     /// Marks of partitions that were not seen yet.
@@ -69,6 +71,7 @@ impl Follower {
         Self {
             log,
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            partition: None,
             stop,
             max: FOLLOW_READ_RECORDS_MAX,
             given: BTreeMap::new(),
@@ -87,6 +90,13 @@ impl Follower {
     #[must_use]
     pub fn starting_at(mut self, topic: &str, partition: u32, mark: Mark) -> Self {
         self.given.insert((topic.to_owned(), partition), mark);
+        self
+    }
+
+    /// Follows this one partition of the topics and no other.
+    #[must_use]
+    pub fn partition(mut self, partition: u32) -> Self {
+        self.partition = Some(partition);
         self
     }
 
@@ -242,7 +252,8 @@ impl Follower {
             match self.log.offsets(topic).await {
                 Ok(held) => {
                     let id = self.log.id(topic).await?;
-                    let of_topic = held.into_iter();
+                    let followed = |p: u32| self.partition.is_none_or(|only| only == p);
+                    let of_topic = held.into_iter().filter(|held| followed(held.partition));
                     seen.extend(
                         of_topic.map(|held| ((topic.clone(), held.partition), held, id.clone())),
                     );

@@ -220,6 +220,31 @@ async fn news_or_idle(follower: &mut Follower) -> Item {
 }
 
 #[tokio::test]
+async fn lg71_one_partition_alone_can_be_followed() {
+    let (_dir, log) = log_of("a", 0).await;
+    log.create_topics(&[spec("wide", 3, None)]).await.unwrap();
+    let keyed = |n: u64| Record {
+        key: Some(format!("k{n}").into()),
+        ..record(format!("w {n}"))
+    };
+    let records = (0..50).map(keyed).collect();
+    log.append("wide", records).await.unwrap();
+    let log: SharedLog = log;
+    let held = log.offsets("wide").await.unwrap();
+    assert!(held.iter().all(|held| held.end > 0), "{held:?}");
+    let (_handle, stop) = stop_pair();
+    let mut follower = Follower::new(log, &["wide"], stop).partition(1);
+    let mut read = 0;
+    while read < held[1].end {
+        let followed = entries(&mut follower).await;
+        assert_eq!(followed.place.partition, 1);
+        read = followed.place.mark.next;
+    }
+    let places: Vec<u32> = follower.places().map(|place| place.partition).collect();
+    assert_eq!(places, [1]);
+}
+
+#[tokio::test]
 async fn lg71_a_dropped_wait_loses_nothing() {
     let (_dir, log) = log_of("a", 200).await;
     let log: SharedLog = log;
