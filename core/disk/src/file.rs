@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
 
 use crate::error::Verdict;
+use crate::guard::{Failed, guarded};
 use crate::health::{Failure, Gate, Health};
 use crate::limits::{CREATE_ROUNDS_MAX, RESERVE_BYTES};
 use crate::shrink::{LastShrink, Shrunk};
@@ -461,30 +462,6 @@ impl Drop for RedbFile {
     /// Also when it is forgotten open: closing a damaged file must not take its owner's thread along.
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// What went wrong in a call.
-#[derive(Debug)]
-enum Failed {
-    Said(Verdict),
-    Panicked,
-}
-
-impl From<Failed> for Verdict {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Said(verdict) => verdict,
-            Failed::Panicked => Verdict::Damaged("its structure contradicts itself".to_owned()),
-        }
-    }
-}
-
-/// redb asserts what it believes about its own file, and a damaged file can break such a belief.
-fn guarded<T>(work: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, Failed> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| Failed::Said(error.into())),
-        Err(_) => Err(Failed::Panicked),
     }
 }
 

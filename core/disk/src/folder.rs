@@ -9,7 +9,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redb::backends::FileBackend;
 
@@ -111,17 +110,15 @@ impl Disk for FileDisk {
     }
 
     fn set_aside(&self) -> io::Result<PathBuf> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let aside = format!(".damaged-{}", since.map_or(0, |since| since.as_secs()));
-        let mut target = self.with_suffix(&aside);
-        let mut n = 0;
-        // A link, because a rename would replace what was set aside in the same second.
+        let mut n = 1;
+        let mut target = self.with_suffix(".damaged-1");
+        // A link, because a rename would replace what was set aside before.
         while let Err(error) = std::fs::hard_link(&self.path, &target) {
             if error.kind() != ErrorKind::AlreadyExists {
                 return Err(error);
             }
             n += 1;
-            target = self.with_suffix(&format!("{aside}-{n}"));
+            target = self.with_suffix(&format!(".damaged-{n}"));
         }
         std::fs::remove_file(&self.path)?;
         sync_folder(&self.path)?;

@@ -10,6 +10,7 @@ mod disk;
 mod error;
 mod file;
 mod folder;
+mod guard;
 mod health;
 pub mod limits;
 mod shrink;

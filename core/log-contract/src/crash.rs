@@ -85,7 +85,7 @@ fn collect(child: &mut Child, after: Duration) -> Result<Vec<Acked>, Failed> {
         .stdout
         .take()
         .ok_or_else(|| Failed::Broken("no pipe".to_owned()))?;
-    let (lines, acks) = std::sync::mpsc::channel();
+    let (lines, acks) = std::sync::mpsc::sync_channel(4096);
     let reading = std::thread::spawn(move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
             if lines.send(line).is_err() {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use wardline_log::{LogError, Start};
+use wardline_service::clock::{Clock, SystemClock};
 
 use super::{KEEP, PATIENCE, Tested, Verdict, ensure, read_all, record, spec};
 
@@ -147,11 +148,6 @@ pub(super) async fn lg103_offsets_are_found_by_the_time_of_writing(tested: &Test
     })
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "compared with what a broker on this machine wrote"
-)]
 fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(0))
+    SystemClock::new().wall_ms()
 }

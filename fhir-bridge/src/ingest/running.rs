@@ -1,5 +1,8 @@
 //! Ingest as a whole: topics, watermarks, the task, and whoever brings frames. Started in the order in which one
 //! needs the other, ended in the order that loses nothing: first whoever brings frames, then the writer.
+//!
+//! The front (listener or broker) stops first, so that nothing new comes in while the task settles what it holds; what is
+//! not in the log by then was not acknowledged, and agents send it again.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

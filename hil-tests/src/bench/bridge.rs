@@ -1,4 +1,7 @@
 //! Raw frames -> FHIR -> log: a log filled with frames, and the bridge until it has mapped all of them.
+//!
+//! Filling is not timed. The bridge runs in this process, so that the CPU that it takes can be told from the broker's; the
+//! figure per core is what a small machine gives when it does nothing else.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

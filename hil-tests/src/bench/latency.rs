@@ -70,10 +70,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn say_one(client: &mut RawMqtt, n: usize, value: u64, said: &Said) -> anyhow::Result<()> {
-    let (device, now) = (
-        format!("lat-{n}"),
-        rfc3339(jiff::Timestamp::now().as_millisecond()),
-    );
+    let (device, now) = (format!("lat-{n}"), rfc3339(crate::load::wall_ms()));
     let payload = json!({"ts": now, "value": value, "unit": "%"}).to_string();
     let mut packet = Vec::new();
     put_publish(

@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 16;
 /// Two days ago: old events are let go of at once, and would not be measured.
 pub(super) fn start_ms() -> i64 {
     static START: OnceLock<i64> = OnceLock::new();
-    *START.get_or_init(|| jiff::Timestamp::now().as_millisecond() / 1000 * 1000 - 2 * 86_400_000)
+    *START.get_or_init(|| crate::load::wall_ms() / 1000 * 1000 - 2 * 86_400_000)
 }
 
 pub(super) fn admission(n: u64) -> Vec<u8> {

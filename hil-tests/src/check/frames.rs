@@ -1,4 +1,7 @@
 //! The site's raw log, read from its start: which events of whom stand in it, and where.
+//!
+//! The judge of P1 to P3: what was acknowledged to a device is compared with what is found here, so nothing but the log's
+//! own bytes is believed. It runs on a stopped site, after the last kill.
 
 use std::collections::{BTreeMap, BTreeSet};
 

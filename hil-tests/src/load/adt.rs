@@ -61,7 +61,7 @@ impl Senders {
     /// Four messages a visit: admitted, moved, updated, discharged.
     fn message(&self, number: u64) -> Vec<u8> {
         let (visit, step) = (number / 4, number % 4);
-        let now = jiff::Timestamp::now().as_millisecond();
+        let now = crate::load::wall_ms();
         let bed = |ward: &str, n: u64| format!("{ward}^{n}^1");
         let first = bed("WARD-A", 1 + self.index as u64 % 40);
         let second = bed("ICU", 1 + self.index as u64 % 20);

@@ -75,7 +75,7 @@ impl Devices {
 }
 
 fn payload(number: u64) -> Vec<u8> {
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = crate::load::wall_ms();
     let value = if number.is_multiple_of(2) {
         "ready"
     } else {

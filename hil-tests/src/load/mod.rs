@@ -8,3 +8,10 @@ mod run;
 pub use adt::Senders;
 pub use devices::Devices;
 pub use run::{Acked, Load, Where};
+
+use wardline_service::clock::{Clock, SystemClock};
+
+/// Epoch milliseconds on the clock that the programs under test have too.
+pub fn wall_ms() -> i64 {
+    SystemClock::new().wall_ms()
+}

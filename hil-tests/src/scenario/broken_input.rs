@@ -1,5 +1,7 @@
 //! Broken HL7 and JSON among good ones, over real sockets: the good ones arrive, and each bad one is set aside once, with
 //! the right cause and place, and blocks nothing (P8).
+//!
+//! Each kind of damage is a row with the cause that it must be given; a new cause in the specs needs a row here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -91,7 +93,7 @@ fn good() -> Vec<(Input, Expected)> {
 }
 
 fn admission(id: &str, bed: &str) -> AdtBuilder {
-    let now = jiff::Timestamp::now().as_millisecond() - 60_000;
+    let now = crate::load::wall_ms() - 60_000;
     AdtBuilder::new("A01", id)
         .visit(format!("V-{id}"))
         .evn2(now)
@@ -108,7 +110,7 @@ fn json(device: &str, metric: &str, payload: &str) -> Input {
 }
 
 fn reading(value: &str, more: &str) -> String {
-    let now = rfc3339(jiff::Timestamp::now().as_millisecond());
+    let now = rfc3339(crate::load::wall_ms());
     format!("{{\"ts\":\"{now}\",\"value\":{value}{more}}}")
 }
 
@@ -129,7 +131,7 @@ fn broken_hl7(copy: usize) -> Vec<(Input, Expected)> {
             .filter(|line| !line.starts_with(segment))
             .collect()
     };
-    let now = jiff::Timestamp::now().as_millisecond();
+    let now = crate::load::wall_ms();
     let timeless = AdtBuilder::new("A01", id("time"))
         .visit("V-t")
         .evn2("soon")

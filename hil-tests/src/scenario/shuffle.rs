@@ -1,5 +1,7 @@
 //! One day of the simulated hospital, told twice: in order to one site; shuffled, doubled and late to another. What is known
 //! about the end of the day must be the same (P6).
+//!
+//! Two whole sites run, each with a log and a store of its own, because sharing either would hide what order does to it.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +26,7 @@ const ARRIVAL_FIELDS: [&str; 2] = ["as_of", "coverage"];
 
 pub async fn shuffle(seed: u64) -> anyhow::Result<Outcome> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let end = jiff::Timestamp::now().as_millisecond() / STEP_MS * STEP_MS - 2 * 3_600_000;
+    let end = crate::load::wall_ms() / STEP_MS * STEP_MS - 2 * 3_600_000;
     let config = HospitalConfig {
         seed,
         devices: 0,

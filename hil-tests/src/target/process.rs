@@ -1,4 +1,7 @@
 //! One program as a process: started with port 0, found by its addresses file, killed or stopped.
+//!
+//! Killed by its own pid and never by name; whatever ends the scenario, dropping the process ends it too, so a failed run
+//! leaves nothing behind that holds a port or a data folder.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

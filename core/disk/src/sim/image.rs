@@ -1,4 +1,7 @@
 //! The bytes of a simulated file: as they are read, and as far as they are synced.
+//!
+//! What was written since the last sync is kept apart, write by write, so that a power cut can lose, tear or reorder it. A
+//! sector is written whole or not at all, as disks promise; anything larger is not.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};

@@ -13,9 +13,10 @@ use super::append::{self, Append};
 use super::maintain::{Effort, Maintenance, Pass};
 use super::state::{Shared, Topic};
 use super::tables::{self, Row, StoredTopic};
-use super::{Clock, topics_change};
+use super::topics_change;
 use crate::limits::{COMMIT_BYTES_MAX, MAINTENANCE_INTERVAL_MS};
 use crate::{LogError, TopicSpec};
+use wardline_service::clock::SharedClock;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LogError>>;
 
@@ -32,7 +33,7 @@ pub(crate) enum Command {
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     commands: Receiver<Command>,
-    clock: Clock,
+    clock: SharedClock,
     /// Stored bytes per raw byte, as last seen.
     ratio: f32,
     /// Taken from the queue while appends were gathered.
@@ -53,7 +54,7 @@ impl Committer {
     pub(crate) fn new(
         shared: Arc<Shared>,
         commands: Receiver<Command>,
-        clock: Clock,
+        clock: SharedClock,
         background: bool,
     ) -> Self {
         Self {
@@ -136,7 +137,7 @@ impl Committer {
                 Err(_) => break,
             }
         }
-        append::commit(&self.shared, appends, (self.clock)(), &mut self.ratio);
+        append::commit(&self.shared, appends, self.clock.wall_ms(), &mut self.ratio);
     }
 
     /// One step of a running pass, or the begin of one that is due or asked for.
@@ -156,7 +157,7 @@ impl Committer {
         let Some(pass) = &mut self.pass else {
             return;
         };
-        if pass.step(&self.shared, (self.clock)(), &mut self.ratio) {
+        if pass.step(&self.shared, self.clock.wall_ms(), &mut self.ratio) {
             return;
         }
         if let Some(pass) = self.pass.take() {

@@ -18,7 +18,6 @@ mod tables;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use tokio::sync::{Semaphore, oneshot};
@@ -32,14 +31,13 @@ use committer::{Command, Committer};
 use reader::{EmbeddedReader, Source};
 use state::Shared;
 
+use wardline_service::clock::{SharedClock, SystemClock};
+
 use crate::check::Load;
 use crate::limits::{PENDING_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 use crate::{
     Log, LogError, LogId, PartitionOffsets, Position, Reader, Record, Start, TopicInfo, TopicSpec,
 };
-
-/// Milliseconds since 1970.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// What can be chosen when the log is opened.
 #[derive(Clone)]
@@ -49,7 +47,7 @@ pub struct Options {
     /// Run a background maintenance pass every minute.
     pub background: bool,
     /// Dates blocks, for retention by time and the grace of tombstones.
-    pub clock: Clock,
+    pub clock: SharedClock,
 }
 
 impl Default for Options {
@@ -57,7 +55,7 @@ impl Default for Options {
         Self {
             create: true,
             background: true,
-            clock: Arc::new(wall_clock_ms),
+            clock: SystemClock::shared(),
         }
     }
 }
@@ -104,6 +102,10 @@ impl EmbeddedLog {
     ///
     /// # Errors
     /// As `open`.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "what waits in it is bounded by the permits of PENDING_BYTES_MAX"
+    )]
     pub fn open_on(disk: impl Disk, options: Options) -> Result<Arc<Self>, LogError> {
         let file = file::open(disk, options.create)?;
         let shared = Arc::new(Shared::new(file)?);
@@ -290,12 +292,4 @@ fn topics_change(shared: &Shared, specs: &[TopicSpec]) -> Result<Vec<TopicSpec>,
         }
     }
     Ok(change)
-}
-
-fn wall_clock_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
 }

@@ -1,4 +1,7 @@
 //! The tables of the file, and reading the log's shape back from them (rules LG10 to LG15).
+//!
+//! The whole shape is read once, when the file is opened: names, partitions and where each begins and ends. What a row
+//! contradicts is damage, because one transaction wrote all of them.
 
 use std::collections::BTreeMap;
 

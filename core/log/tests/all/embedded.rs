@@ -4,7 +4,6 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use wardline_log::embedded::{EmbeddedLog, FILE_NAME, KIND, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};
 use wardline_log_contract::{self as contract, PATIENCE, Tested, crash, noise, read_all};
+use wardline_service::clock::{ManualClock, SharedClock};
 
 const KEEP: Cleanup = Cleanup::Delete {
     retention_bytes: None,
@@ -43,11 +43,10 @@ fn record(key: &str, value: impl AsRef<[u8]>) -> Record {
 }
 
 /// A clock that the test moves.
-fn clocked(dir: &Path, now: &Arc<AtomicI64>) -> Arc<EmbeddedLog> {
-    let now = Arc::clone(now);
+fn clocked(dir: &Path, now: &Arc<ManualClock>) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        clock: Arc::new(move || now.load(Ordering::SeqCst)),
+        clock: Arc::clone(now) as SharedClock,
         ..Options::default()
     };
     EmbeddedLog::open_with(dir, options).unwrap()
@@ -274,7 +273,7 @@ fn blocks(dir: &Path) -> Vec<Vec<u8>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lg41_retention_by_time_goes_by_when_it_was_written() {
     let dir = tempfile::tempdir().unwrap();
-    let now = Arc::new(AtomicI64::new(1_000_000));
+    let now = ManualClock::at(1_000_000);
     let log = clocked(dir.path(), &now);
     let keep = Cleanup::Delete {
         retention_bytes: None,
@@ -285,13 +284,13 @@ async fn lg41_retention_by_time_goes_by_when_it_was_written() {
     log.append("t", vec![record("k", "1"), record("k", "2")])
         .await
         .unwrap();
-    now.fetch_add(600, Ordering::SeqCst);
+    now.advance_ms(600);
     log.append("t", vec![record("k", "3")]).await.unwrap();
     assert!(log.maintain().await.unwrap().removed.is_empty());
-    now.fetch_add(401, Ordering::SeqCst);
+    now.advance_ms(401);
     let done = log.maintain().await.unwrap();
     assert_eq!((done.removed[0].from, done.removed[0].to), (0, 2));
-    now.fetch_add(1000, Ordering::SeqCst);
+    now.advance_ms(1000);
     log.maintain().await.unwrap();
     let offsets = log.offsets("t").await.unwrap();
     assert_eq!((offsets[0].start, offsets[0].end), (3, 3));
@@ -305,7 +304,7 @@ async fn lg41_retention_by_time_goes_by_when_it_was_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lg52_tombstones_go_after_the_grace_and_readers_pass_the_holes() {
     let dir = tempfile::tempdir().unwrap();
-    let now = Arc::new(AtomicI64::new(1_000_000));
+    let now = ManualClock::at(1_000_000);
     let log = clocked(dir.path(), &now);
     log.create_topics(&[topic("t", Cleanup::Compact)])
         .await
@@ -319,8 +318,7 @@ async fn lg52_tombstones_go_after_the_grace_and_readers_pass_the_holes() {
         .unwrap();
     log.append("t", vec![gone.clone()]).await.unwrap();
     assert_eq!(log.maintain().await.unwrap().compacted_records, 1);
-    let grace = i64::try_from(TOMBSTONE_GRACE_MS).unwrap();
-    now.fetch_add(grace - 1, Ordering::SeqCst);
+    now.advance_ms(TOMBSTONE_GRACE_MS - 1);
     assert_eq!(log.maintain().await.unwrap().compacted_records, 0);
     let left = read_all(&*log, "t", 0, 0).await.unwrap();
     assert_eq!(left.iter().map(|e| e.offset).collect::<Vec<_>>(), [1, 2]);
@@ -328,7 +326,7 @@ async fn lg52_tombstones_go_after_the_grace_and_readers_pass_the_holes() {
     // The grace is kept over a restart.
     log.close().await.unwrap();
     let log = clocked(dir.path(), &now);
-    now.fetch_add(1, Ordering::SeqCst);
+    now.advance_ms(1);
     assert_eq!(log.maintain().await.unwrap().compacted_records, 1);
     let mut reader = log.reader("t", 0, 0).await.unwrap();
     let left = reader.next(10, Duration::from_secs(60)).await.unwrap();

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::TOMBSTONE_GRACE_MS;
 use wardline_log::{Cleanup, CleanupKind, Headers, Log, Record, TopicSpec, partition_for};
 use wardline_log_contract::read_all;
+use wardline_service::clock::{ManualClock, SharedClock};
 
 const CLEANED_AT_MS: i64 = 1_800_000_000_000;
 const KEEP: Cleanup = Cleanup::Delete {
@@ -18,11 +18,10 @@ const KEEP: Cleanup = Cleanup::Delete {
     retention_ms: None,
 };
 
-fn open(dir: &Path, now: &Arc<AtomicI64>) -> Arc<EmbeddedLog> {
-    let now = Arc::clone(now);
+fn open(dir: &Path, now: &Arc<ManualClock>) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        clock: Arc::new(move || now.load(Ordering::SeqCst)),
+        clock: Arc::clone(now) as SharedClock,
         ..Options::default()
     };
     EmbeddedLog::open_with(dir, options).unwrap()
@@ -68,7 +67,7 @@ async fn write(log: &Arc<EmbeddedLog>) {
     log.append("view", vec![view(20), view(21)]).await.unwrap();
 }
 
-async fn check(log: &Arc<EmbeddedLog>, now: &AtomicI64) {
+async fn check(log: &Arc<EmbeddedLog>, now: &ManualClock) {
     let topics = log.topics().await.unwrap();
     let have: Vec<_> = topics
         .iter()
@@ -102,10 +101,10 @@ async fn check(log: &Arc<EmbeddedLog>, now: &AtomicI64) {
         assert_eq!(entry.record, view(usize::try_from(entry.offset).unwrap()));
     }
     let grace = i64::try_from(TOMBSTONE_GRACE_MS).unwrap();
-    now.store(CLEANED_AT_MS + grace - 1, Ordering::SeqCst);
+    now.set_wall_ms(CLEANED_AT_MS + grace - 1);
     log.maintain().await.unwrap();
     assert_eq!(offsets().await, [18, 19, 20, 21]);
-    now.store(CLEANED_AT_MS + grace, Ordering::SeqCst);
+    now.set_wall_ms(CLEANED_AT_MS + grace);
     log.maintain().await.unwrap();
     assert_eq!(offsets().await, [19, 20, 21]);
     let at = log.append("view", vec![view(22)]).await.unwrap();
@@ -114,7 +113,7 @@ async fn check(log: &Arc<EmbeddedLog>, now: &AtomicI64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lg15_files_of_every_format_are_read() {
-    let now = Arc::new(AtomicI64::new(CLEANED_AT_MS));
+    let now = ManualClock::at(CLEANED_AT_MS);
     if let Some(path) = std::env::var_os("WARDLINE_GOLDEN_WRITE") {
         let dir = tempfile::tempdir().unwrap();
         let log = open(dir.path(), &now);

@@ -8,15 +8,15 @@ use tokio::sync::mpsc;
 use wardline_mqtt::{Acceptor, BoxFuture, Dialer, Peer, Stream};
 
 pub(crate) struct Pipes {
-    accepted: mpsc::UnboundedSender<(Stream, Peer)>,
+    accepted: mpsc::Sender<(Stream, Peer)>,
     /// What a pipe holds each way.
     bytes: usize,
 }
 
-pub(crate) struct PipeAcceptor(mpsc::UnboundedReceiver<(Stream, Peer)>);
+pub(crate) struct PipeAcceptor(mpsc::Receiver<(Stream, Peer)>);
 
 pub(crate) fn pipes(bytes: usize) -> (Arc<Pipes>, PipeAcceptor) {
-    let (accepted, receiver) = mpsc::unbounded_channel();
+    let (accepted, receiver) = mpsc::channel(64);
     (Arc::new(Pipes { accepted, bytes }), PipeAcceptor(receiver))
 }
 
@@ -24,7 +24,7 @@ impl Pipes {
     pub(crate) fn open(&self) -> Stream {
         let (near, far) = duplex(self.bytes);
         let far = (Box::new(far) as Stream, Peer::at("bed 7"));
-        self.accepted.send(far).unwrap();
+        self.accepted.try_send(far).unwrap();
         Box::new(near)
     }
 }

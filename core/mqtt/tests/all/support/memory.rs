@@ -10,7 +10,7 @@ use wardline_mqtt::{Acceptor, BoxFuture, Limits, Listener, Peer, Stream};
 use super::{Raw, TestHandler};
 
 /// Opens pipes to a listener.
-pub struct Pipes(mpsc::UnboundedSender<(Stream, Peer)>);
+pub struct Pipes(mpsc::Sender<(Stream, Peer)>);
 
 impl Pipes {
     /// A pipe that holds so many bytes each way.
@@ -24,12 +24,12 @@ impl Pipes {
             address: "bed 7".into(),
             identity: Some("pump-7".into()),
         };
-        self.0.send((Box::new(far), peer)).unwrap();
+        self.0.try_send((Box::new(far), peer)).unwrap();
         Box::new(near)
     }
 }
 
-struct PipeAcceptor(mpsc::UnboundedReceiver<(Stream, Peer)>);
+struct PipeAcceptor(mpsc::Receiver<(Stream, Peer)>);
 
 impl Acceptor for PipeAcceptor {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(Stream, Peer)>> {
@@ -44,7 +44,7 @@ impl Acceptor for PipeAcceptor {
 
 pub fn start_in_memory(limits: Limits) -> (Listener, Arc<TestHandler>, Pipes) {
     let handler = Arc::new(TestHandler::default());
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::channel(64);
     let acceptor = Box::new(PipeAcceptor(receiver));
     let listener = Listener::serve(acceptor, limits, handler.clone()).unwrap();
     (listener, handler, Pipes(sender))

@@ -1,7 +1,5 @@
 //! Arrows run one way: the FHIR model is the bridge's alone, the Kafka client the log's, and parts do not know each other.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 use std::process::Command;
 

@@ -1,18 +1,13 @@
 //! What people type and what they get: the program from outside.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use wardline_service::clock::{Clock, SystemClock};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -117,10 +112,7 @@ fn mllp(address: &str, message: &str) -> String {
 }
 
 fn now() -> String {
-    let seconds = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    wardline_model::time::rfc3339(i64::try_from(seconds.as_millis()).unwrap() / 1000 * 1000)
+    wardline_model::time::rfc3339(SystemClock::new().wall_ms() / 1000 * 1000)
 }
 
 fn hl7_now() -> String {
