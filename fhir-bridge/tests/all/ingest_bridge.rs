@@ -1,16 +1,18 @@
 //! The bridge as a part: configuration, start, status, end (docs/specs/ingest.md I22 to I26, I31).
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use crate::ingest_support::client::{AgentClient, Options};
-use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use wardline_bridge::ingest::Source;
 use wardline_bridge::{ADDRESS, Config};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{CleanupKind, Log, SharedLog};
+use wardline_log_contract::{Fault, FaultyLog};
 use wardline_model::status::BridgeStatus;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_TOPICS, RETRY, SIDELINE, STATUS};
 use wardline_service::{Problem, Running, Settings};
@@ -196,9 +198,17 @@ async fn i25_a_log_that_cannot_be_used_any_more_ends_the_bridge_with_the_reason(
 #[tokio::test]
 async fn fr34_ingest_goes_on_while_the_transform_cannot() {
     let dir = tempfile::tempdir().unwrap();
-    let faulty = Faulty::around(EmbeddedLog::open(&dir.path().join("log")).unwrap());
-    faulty.refuse_fhir.store(true, SeqCst);
-    let log: SharedLog = faulty.clone();
+    let refuse = Arc::new(AtomicBool::new(true));
+    let refused = Arc::clone(&refuse);
+    let faulty = FaultyLog::new(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    // Outputs come with their position; ingest's own snapshot comes alone.
+    let log: SharedLog = Arc::new(faulty.deciding(Box::new(move |_, batches| {
+        let outputs = batches.len() > 1 && batches.iter().any(|(topic, _)| topic == BRIDGE_STATE);
+        match outputs && refused.load(SeqCst) {
+            true => Fault::Closed,
+            false => Fault::None,
+        }
+    })));
     let running = wardline_bridge::start(config(dir.path(), &[]).unwrap(), log.clone())
         .await
         .unwrap();
@@ -217,7 +227,7 @@ async fn fr34_ingest_goes_on_while_the_transform_cannot() {
     })
     .await;
     assert!(shown.contains("edge.frames/0"), "{shown}");
-    faulty.refuse_fhir.store(false, SeqCst);
+    refuse.store(false, SeqCst);
     until("the transform to catch up", async || {
         let status = bridge_status(log.as_ref()).await?;
         (status.transform.received == 9).then_some(())

@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use crate::ingest_support::client::AgentClient;
-use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use bytes::Bytes;
 use wardline_bridge::ingest::topics::Topics;
@@ -271,7 +270,7 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
 async fn i28_the_broker_is_told_only_after_the_log_has_it() {
     let Some(program) = mosquitto() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let faulty = Faulty::around(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    let faulty = faulty(EmbeddedLog::open(&dir.path().join("log")).unwrap());
     let log: SharedLog = faulty.clone();
     let broker = Mosquitto::start(program, dir.path()).await;
     let board = Arc::new(Board::default());

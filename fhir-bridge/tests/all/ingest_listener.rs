@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use crate::ingest_support::client::{AgentClient, Options};
-use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -14,13 +13,14 @@ use wardline_bridge::ingest::{self, IngestConfig, Source};
 use wardline_bridge::status::Board;
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
+use wardline_log_contract::FaultyLog;
 use wardline_model::Incarnation;
 use wardline_model::frame::Lane;
 use wardline_service::{Running, Supervisor};
 
 struct Site {
     _dir: TempDir,
-    faulty: Arc<Faulty>,
+    faulty: Arc<FaultyLog>,
     log: SharedLog,
     board: Arc<Board>,
     ingesting: Running,
@@ -30,7 +30,7 @@ struct Site {
 impl Site {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let faulty = Faulty::around(EmbeddedLog::open(dir.path()).unwrap());
+        let faulty = faulty(EmbeddedLog::open(dir.path()).unwrap());
         let log: SharedLog = faulty.clone();
         let config = IngestConfig {
             site: site(),

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use crate::ingest_support::faulty::Faulty;
 use crate::ingest_support::*;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -185,7 +184,7 @@ async fn p3_i10_after_a_crash_the_log_is_what_counts() {
 #[tokio::test]
 async fn p2_i19_neither_ack_nor_receipt_before_the_log_has_it() {
     let dir = tempfile::tempdir().unwrap();
-    let faulty = Faulty::around(open(dir.path(), &Topics::default()).await);
+    let faulty = faulty(open(dir.path(), &Topics::default()).await);
     let log: SharedLog = faulty.clone();
     let bench = Bench::start(&log).await;
     faulty.hold();
@@ -226,13 +225,13 @@ async fn p2_i19_neither_ack_nor_receipt_before_the_log_has_it() {
 #[tokio::test]
 async fn p3_i18_a_failed_append_is_tried_again_and_a_half_seen_one_is_not_repeated() {
     let dir = tempfile::tempdir().unwrap();
-    let faulty = Faulty::around(open(dir.path(), &Topics::default()).await);
+    let faulty = faulty(open(dir.path(), &Topics::default()).await);
     let log: SharedLog = faulty.clone();
     let bench = Bench::start(&log).await;
-    faulty.fail.store(2, std::sync::atomic::Ordering::SeqCst);
+    faulty.refuse.store(2, std::sync::atomic::Ordering::SeqCst);
     bench.acked("gw-1", &[frame("gw-1", (1, 5), 1)]).await;
     faulty
-        .fail_after
+        .lose_answers
         .store(1, std::sync::atomic::Ordering::SeqCst);
     bench
         .acked(
@@ -241,7 +240,7 @@ async fn p3_i18_a_failed_append_is_tried_again_and_a_half_seen_one_is_not_repeat
         )
         .await;
     faulty
-        .fail_after
+        .lose_answers
         .store(1, std::sync::atomic::Ordering::SeqCst);
     bench.acked("gw-1", &[frame("gw-1", (12, 13), 12)]).await;
     let found = held(log.as_ref()).await;
@@ -262,11 +261,11 @@ async fn p3_i18_a_failed_append_is_tried_again_and_a_half_seen_one_is_not_repeat
 #[tokio::test]
 async fn p2_i20_a_stop_while_the_log_is_away_acknowledges_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let faulty = Faulty::around(open(dir.path(), &Topics::default()).await);
+    let faulty = faulty(open(dir.path(), &Topics::default()).await);
     let log: SharedLog = faulty.clone();
     let bench = Bench::start(&log).await;
     faulty
-        .fail
+        .refuse
         .store(usize::MAX, std::sync::atomic::Ordering::SeqCst);
     let settled = bench.send("gw-1", &[frame("gw-1", (1, 5), 1)]);
     until("the append to fail", async || {

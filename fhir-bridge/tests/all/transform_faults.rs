@@ -3,114 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::transform_support::site_log::*;
 use crate::transform_support::*;
-use async_trait::async_trait;
 use wardline_bridge::limits::STOP_WAIT_MS;
 use wardline_bridge::map::{MapEvent, map};
-use wardline_log::{
-    LogError, LogId, PartitionOffsets, Position, Reader, Record, SharedLog, Start, TopicInfo,
-    TopicSpec,
-};
+use wardline_log::{Record, SharedLog, TopicSpec};
+use wardline_log_contract::{Fault, FaultyLog};
 use wardline_model::Body;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_ENCOUNTER, SIDELINE};
 
-type Appended = [(String, Vec<Record>)];
-/// By the number of the call and what it would write.
-type Decide = fn(u32, &Appended) -> Fault;
-
-/// Fails chosen calls of `append_many`, before or after they took effect.
-struct Faulty {
-    inner: SharedLog,
-    calls: AtomicU32,
-    fault: Decide,
-}
-
-enum Fault {
-    None,
-    /// Nothing was written; a retry helps.
-    Passing,
-    /// It was written, but nobody was told; a retry helps.
-    Uncertain,
-    /// Nothing was written, and the process would end here.
-    Crash,
-    /// No answer ever comes, as with Kafka while its cluster is away.
-    Silence,
-}
-
-#[async_trait]
-impl wardline_log::Log for Faulty {
-    async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
-        self.inner.create_topics(specs).await
-    }
-
-    async fn topics(&self) -> Result<Vec<TopicInfo>, LogError> {
-        self.inner.topics().await
-    }
-
-    async fn append(&self, topic: &str, records: Vec<Record>) -> Result<Vec<Position>, LogError> {
-        self.inner.append(topic, records).await
-    }
-
-    async fn append_many(
-        &self,
-        batches: Vec<(String, Vec<Record>)>,
-    ) -> Result<Vec<Vec<Position>>, LogError> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let unavailable = || LogError::Unavailable {
-            doing: "append",
-            why: "test".to_owned(),
-        };
-        match (self.fault)(call, &batches) {
-            Fault::None => self.inner.append_many(batches).await,
-            Fault::Passing => Err(unavailable()),
-            Fault::Uncertain => {
-                self.inner.append_many(batches).await?;
-                Err(unavailable())
-            }
-            Fault::Silence => std::future::pending().await,
-            Fault::Crash => Err(LogError::Closed),
-        }
-    }
-
-    async fn offsets(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        self.inner.offsets(topic).await
-    }
-
-    async fn id(&self, topic: &str) -> Result<LogId, LogError> {
-        self.inner.id(topic).await
-    }
-
-    fn atomic_append(&self) -> bool {
-        self.inner.atomic_append()
-    }
-
-    async fn barrier(&self, topic: &str) -> Result<Vec<PartitionOffsets>, LogError> {
-        self.inner.barrier(topic).await
-    }
-
-    async fn offsets_at_time(&self, topic: &str, time_ms: i64) -> Result<Vec<Position>, LogError> {
-        self.inner.offsets_at_time(topic, time_ms).await
-    }
-
-    async fn multi_reader(&self, from: &[Start]) -> Result<Box<dyn Reader>, LogError> {
-        self.inner.multi_reader(from).await
-    }
-
-    async fn close(&self) -> Result<(), LogError> {
-        self.inner.close().await
-    }
-}
-
-fn faulty(inner: &SharedLog, fault: Decide) -> SharedLog {
-    Arc::new(Faulty {
-        inner: inner.clone(),
-        calls: AtomicU32::new(0),
-        fault,
-    })
+/// By the number of the append and what it would write.
+fn faulty(inner: &SharedLog, decide: fn(usize, &[(String, Vec<Record>)]) -> Fault) -> SharedLog {
+    Arc::new(FaultyLog::new(inner.clone()).deciding(Box::new(decide)))
 }
 
 async fn filled(dir: &std::path::Path) -> SharedLog {
@@ -148,7 +54,7 @@ async fn fr34_errors_that_pass_are_waited_out_and_shown() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;
     let log = faulty(&inner, |call, _| match call {
-        0..3 => Fault::Passing,
+        0..3 => Fault::Refused,
         _ => Fault::None,
     });
     let running = start(&Arc::new(context()), &log);
@@ -166,7 +72,7 @@ async fn fr31_an_append_of_unknown_outcome_is_repeated_with_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;
     let log = faulty(&inner, |call, _| match call {
-        0 | 2 => Fault::Uncertain,
+        0 | 2 => Fault::AnswerLost,
         _ => Fault::None,
     });
     let running = start_on(&Arc::new(context()), &log, false);
@@ -183,7 +89,7 @@ async fn fr31_a_crash_between_outputs_and_position_counts_nothing_twice() {
     // Outputs go through, the position (written once the input is idle) never does.
     let log = faulty(&inner, |_, batches| {
         match batches.iter().any(|(topic, _)| topic == BRIDGE_STATE) {
-            true => Fault::Crash,
+            true => Fault::Closed,
             false => Fault::None,
         }
     });
@@ -228,7 +134,7 @@ async fn fr31_with_the_embedded_engine_outputs_and_position_are_one_append() {
         let has = |name: &str| batches.iter().any(|(topic, _)| topic == name);
         match has(BRIDGE_STATE) && has(FHIR_ENCOUNTER) && has(SIDELINE) {
             true => Fault::None,
-            false => Fault::Crash,
+            false => Fault::Closed,
         }
     });
     let running = start(&Arc::new(context()), &log);
@@ -241,7 +147,7 @@ async fn fr31_with_the_embedded_engine_outputs_and_position_are_one_append() {
 async fn fr34_a_transform_that_waits_for_its_log_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;
-    let log = faulty(&inner, |_, _| Fault::Passing);
+    let log = faulty(&inner, |_, _| Fault::Refused);
     let running = start(&Arc::new(context()), &log);
     running.until(|s| s.problem.is_some()).await;
     running.stop.stop();
@@ -312,7 +218,7 @@ async fn fr34_a_transform_that_fails_is_shown_and_tried_again() {
     let dir = tempfile::tempdir().unwrap();
     let inner = filled(dir.path()).await;
     let log = faulty(&inner, |call, _| match call {
-        0..2 => Fault::Crash,
+        0..2 => Fault::Closed,
         _ => Fault::None,
     });
     let running = start(&Arc::new(context()), &log);

@@ -8,14 +8,15 @@
 )]
 
 pub mod client;
-pub mod faulty;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use wardline_bridge::ingest::record::{self, Marked};
-use wardline_log::{Entry, Log};
+use wardline_log::{Entry, Log, SharedLog};
+use wardline_log_contract::FaultyLog;
 use wardline_model::event::{Body, Class, Event, Stamp};
 use wardline_model::frame::{Frame, FrameHeader, Lane};
 use wardline_model::status::AgentStatus;
@@ -88,6 +89,11 @@ pub fn numbers_of(value: &[u8]) -> Vec<u64> {
     let expected: Vec<u64> = (frame.header.first..=frame.header.last()).collect();
     assert_eq!(numbers, expected, "events and header disagree");
     numbers
+}
+
+/// A log whose appends of frames can be held back and failed.
+pub fn faulty(inner: SharedLog) -> Arc<FaultyLog> {
+    Arc::new(FaultyLog::new(inner).only(EDGE_FRAMES))
 }
 
 /// Everything that a topic holds.
