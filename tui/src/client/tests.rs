@@ -9,7 +9,7 @@ use wardline_api::Change;
 use super::*;
 use crate::model::Model;
 
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/all/support.rs"]
 mod support;
 
 use support::{Server, answers, wait_for};

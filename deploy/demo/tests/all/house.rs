@@ -1,13 +1,11 @@
 //! What the simulated house keeps true, checked from its messages and its books.
 
-mod support;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use support::{Fold, MINUTE_MS, START_MS, config, hl7, live, step_all};
+use crate::support::{Fold, MINUTE_MS, START_MS, config, hl7, live, step_all};
 use wardline_demo::{BedStatus, Hospital, HospitalConfig, Message};
 
 #[test]

@@ -1,9 +1,5 @@
 //! The shell over real sockets: against an MLLP acceptor that misbehaves and an MQTT sink.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-mod support;
-
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
@@ -11,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Adt, Fold, config};
+use crate::support::{Adt, Fold, config};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

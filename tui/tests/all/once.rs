@@ -1,10 +1,9 @@
 //! `--once` against a real socket: what is printed, and what is said when nobody answers.
 
-mod support;
-
 use serde_json::Value;
-use support::{Server, answers};
 use wardline_tui::{Format, Options, once};
+
+use crate::support::{self, Server, answers};
 
 fn options(server: &Server, department: Option<&str>) -> Options {
     Options {

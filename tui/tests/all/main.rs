@@ -1,0 +1,4 @@
+//! The dashboard's integration tests, one binary.
+
+mod once;
+mod support;
