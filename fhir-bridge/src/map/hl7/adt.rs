@@ -52,11 +52,13 @@ pub fn map(input: &Input<'_>) -> Result<Outcome, Refusal> {
     if kind.is_empty() {
         return Err(Refusal::new("hl7-no-type", "MSH-9", "H4", "MSH-9 is empty"));
     }
+    // H26
     if kind != "ADT" {
         return Ok(Outcome::Filtered("message-type"));
     }
     let trigger = trigger(input, msh);
     let shape = events::shape(&trigger).ok_or_else(|| unknown_event(&trigger))?;
+    // H25
     if shape == Shape::Filtered {
         return Ok(Outcome::Filtered("moves-no-bed"));
     }
@@ -89,6 +91,7 @@ fn trigger(input: &Input<'_>, msh: Segment<'_>) -> String {
     }
 }
 
+/// H5: an event that the table does not list.
 fn unknown_event(trigger: &str) -> Refusal {
     let plain = trigger.len() <= 3 && trigger.bytes().all(|b| b.is_ascii_alphanumeric());
     let detail = match (trigger, plain) {
@@ -132,8 +135,10 @@ fn visit(
         merged: merged.as_deref(),
         patient: person.as_deref(),
         status: rule.status,
+        // H15
         class: ctx.mappings.hl7.patient_class(&class).unwrap_or(rule.class),
         places: &places,
+        // H21
         start: (rule.period == PeriodEnd::Start).then_some(happened.as_str()),
         end: (rule.period == PeriodEnd::End).then_some(happened.as_str()),
     };
@@ -141,6 +146,7 @@ fn visit(
     Ok(record(input, head, FHIR_ENCOUNTER, visit, value, id, flags))
 }
 
+/// H11: a visit without a number.
 fn no_visit() -> Refusal {
     let detail = "neither PV1-19 nor PID-18 names a visit";
     Refusal::new("hl7-no-visit", "PV1-19", "H11", detail)
@@ -170,7 +176,7 @@ fn places(
     let mut places = Vec::with_capacity(3);
     let mut add = |status, place: Option<Place>| places.extend(place.map(|place| (status, place)));
     add(here, patient.place(3, "PV1-3")?);
-    // Nothing rests on PV1-6: one that cannot be used is no reason to refuse the move.
+    // H14: nothing rests on PV1-6: one that cannot be used is no reason to refuse the move.
     match patient.place(6, "PV1-6") {
         Ok(prior) => {
             flags.prior_location = prior.is_some();

@@ -25,6 +25,8 @@ enum Charset {
     Ascii,
 }
 
+/// H1; the mark of H2 is skipped.
+///
 /// # Errors
 /// An unknown character set (H1).
 pub fn decode(raw: &[u8]) -> Result<Decoded<'_>, Refusal> {

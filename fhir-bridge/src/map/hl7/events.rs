@@ -20,15 +20,15 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VisitRule {
     pub status: EncounterStatus,
-    /// PV1-3 is `planned` instead of `active`.
+    /// H16: PV1-3 is `planned` instead of `active`.
     pub planned: bool,
-    /// PV1-42 is read, as `reserved`.
+    /// H16: PV1-42 is read, as `reserved`.
     pub pending: bool,
-    /// MRG names a visit that goes on as this one.
+    /// H24: MRG names a visit that goes on as this one.
     pub merge: bool,
-    /// Which end of the visit's period the event time is.
+    /// H21: which end of the visit's period the event time is.
     pub period: PeriodEnd,
-    /// The class when PV1-2 gives none.
+    /// H15: the class when PV1-2 gives none.
     pub class: &'static str,
 }
 
@@ -50,7 +50,7 @@ const fn visit(status: EncounterStatus) -> VisitRule {
     }
 }
 
-/// `None`: an event that is not known here.
+/// H20: the table; `None` is an event that is not known here (H5).
 pub fn shape(trigger: &str) -> Option<Shape> {
     use EncounterStatus as S;
     Some(Shape::Visit(match trigger {
@@ -95,10 +95,10 @@ pub fn shape(trigger: &str) -> Option<Shape> {
     }))
 }
 
-/// The rule of each half of a swap.
+/// H22: the rule of each half of a swap.
 pub const SWAP: VisitRule = visit(EncounterStatus::InProgress);
 
-/// Tracking (temporary places), person and patient data, links and merges of patient identities, changes of staff:
+/// H25: tracking (temporary places), person and patient data, links and merges of patient identities, changes of staff:
 /// none of them moves a visit. Events that may rename or move visits in other ways (A36 A41 A44 A45 A50) are not
 /// among them: people should see those.
 pub const FILTERED: [&str; 25] = [

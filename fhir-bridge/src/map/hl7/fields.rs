@@ -1,4 +1,4 @@
-//! The allow-list: the only places of an ADT message that are ever read.
+//! H19, the allow-list: the only places of an ADT message that are ever read.
 
 use wardline_model::hl7::{Message, Segment};
 use wardline_model::limits::LOCATION_CHARS_MAX;
@@ -26,6 +26,7 @@ pub struct Patient<'a> {
 }
 
 impl<'a> Segments<'a> {
+    /// H3: segments that are not known are no fault.
     pub fn of(message: &Message<'a>) -> Self {
         let mut found = Self::default();
         for segment in message.segments() {
@@ -85,6 +86,7 @@ impl Patient<'_> {
         number(self.pid, 3)
     }
 
+    /// H15: PV1-2.
     pub fn class(&self) -> String {
         self.pv1.map(|pv1| pv1.component(2, 1)).unwrap_or_default()
     }

@@ -20,6 +20,8 @@ pub struct Times {
     pub occurred_unreadable: bool,
 }
 
+/// H7: EVN-6, EVN-2, MSH-7 in this order. H10: EVN-2, MSH-7, else the event time.
+///
 /// # Errors
 /// None of EVN-6, EVN-2 and MSH-7 is a time.
 pub fn times(input: &Input<'_>, msh: Segment<'_>, evn: Segment<'_>) -> Result<Times, Refusal> {
@@ -73,6 +75,7 @@ pub fn headers(input: &Input<'_>, head: &Head<'_>, id: &EventId, flags: Flags) -
     let mut headers = common_headers(&common, id, input.ctx);
     let pseudonyms = &input.ctx.pseudonyms;
     let control_id = msh.component(10, 1);
+    // H17
     if !control_id.is_empty() {
         let key = pseudonyms.message_key(msh.field(3), msh.field(4), &control_id);
         push(&mut headers, names::MESSAGE_KEY, key);
@@ -95,6 +98,7 @@ pub fn headers(input: &Input<'_>, head: &Head<'_>, id: &EventId, flags: Flags) -
 fn remarks(input: &Input<'_>, times: &Times, flags: Flags) -> Vec<&'static str> {
     let mut remarks = Vec::new();
     match times.fit {
+        // H9
         ZoneFit::Exact => {}
         ZoneFit::Shifted => remarks.push("dst-shifted"),
         ZoneFit::Twice => remarks.push("dst-double-hour"),

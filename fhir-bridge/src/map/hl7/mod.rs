@@ -43,6 +43,7 @@ pub fn map(arrival: &Arrival<'_>, id: &EventId, ctx: &SiteContext) -> Result<Out
         ctx,
     };
     let outcome = adt::map(&input)?;
+    // H18
     if !arrival.understood {
         let detail = "the agent answered AE, so the sender knows that it was not taken over";
         return Err(Refusal::new("hl7-not-understood", "MSH", "H18", detail));

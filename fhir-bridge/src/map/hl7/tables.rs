@@ -63,10 +63,12 @@ impl Hl7Tables {
         &self.label
     }
 
+    /// H23: NPU-2, upper and lower case alike.
     pub fn bed_status(&self, code: &str) -> Option<BedCondition> {
         self.bed_status.get(code.to_uppercase().as_str()).copied()
     }
 
+    /// H15: PV1-2.
     pub fn patient_class(&self, code: &str) -> Option<&str> {
         self.patient_class.get(code).map(String::as_str)
     }

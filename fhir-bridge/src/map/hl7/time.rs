@@ -26,7 +26,7 @@ pub enum ZoneFit {
     Twice,
 }
 
-/// `YYYYMMDD[HH[MM[SS[.S...]]]][+-ZZZZ]`; `near_ms` is when the agent took the message in.
+/// H8: `YYYYMMDD[HH[MM[SS[.S...]]]][+-ZZZZ]`; `near_ms` is when the agent took the message in.
 pub fn parse(text: &str, zone: &TimeZone, near_ms: i64) -> Option<Moment> {
     let text = text.trim();
     let (local, offset) = match text.rfind(['+', '-']) {
@@ -51,6 +51,7 @@ pub fn parse(text: &str, zone: &TimeZone, near_ms: i64) -> Option<Moment> {
     })
 }
 
+/// H9: local time of the site.
 fn resolve(local: DateTime, zone: &TimeZone, near_ms: i64) -> Option<(i64, ZoneFit)> {
     match zone.to_ambiguous_timestamp(local).offset() {
         AmbiguousOffset::Unambiguous { offset } => Some((millis(offset, local)?, ZoneFit::Exact)),
@@ -116,7 +117,7 @@ fn parse_local(text: &str) -> Option<(DateTime, i64)> {
     };
     let (month, day) = (next(1)?, next(1)?);
     let (hour, minute, second) = (next(0)?, next(0)?, next(0)?);
-    // Leap seconds are taken as the second before.
+    // H8: leap seconds are taken as the second before.
     let second = if second == 60 { 59 } else { second };
     let nanos = fraction.map_or(Some(0), parse_fraction)?;
     let datetime = DateTime::new(number(year)?, month, day, hour, minute, second, nanos).ok()?;
