@@ -15,7 +15,9 @@ use wardline_model::Body;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_ENCOUNTER, SIDELINE};
 
 /// By the number of the append and what it would write.
-fn faulty(inner: &SharedLog, decide: fn(usize, &[(String, Vec<Record>)]) -> Fault) -> SharedLog {
+type Choose = fn(usize, &[(String, Vec<Record>)]) -> Fault;
+
+fn faulty(inner: &SharedLog, decide: Choose) -> SharedLog {
     Arc::new(FaultyLog::new(inner.clone()).deciding(Box::new(decide)))
 }
 
