@@ -14,13 +14,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
 use wardline_log::{Record, SharedLog};
 use wardline_model::limits::{CONTROL_BYTES_MAX, RECEIPT_RANGES_MAX};
-use wardline_model::status::{AgentCoverage, AgentStatus, BridgeStatus, StageCounts};
+use wardline_model::status::{AgentStatus, AgentWatermark, BridgeStatus, StageCounts};
 use wardline_model::topic::STATUS;
 use wardline_model::{AgentName, Incarnation, SiteName};
 use wardline_service::{SharedClock, Stop, SystemClock};
 
-use crate::ingest::coverage::{Coverage, Life};
 use crate::ingest::state::IngestState;
+use crate::ingest::watermark::{Life, Watermark};
 use crate::limits::{
     AGENTS_MAX, PROBLEM_SHOWN_MS, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS,
     STATUS_INTERVAL_MS, STATUS_TICK_MS, STOP_WAIT_MS,
@@ -66,7 +66,7 @@ pub struct IngestView {
     pub gaps: u64,
     /// Frames that were not taken; they are not part of `counts`.
     pub refused: u64,
-    pub agents: BTreeMap<AgentName, AgentCoverage>,
+    pub agents: BTreeMap<AgentName, AgentWatermark>,
 }
 
 /// How a status message came.
@@ -211,7 +211,9 @@ impl Board {
     pub(crate) fn ingest_is(&self, state: &IngestState) {
         let newest = state.marks.newest();
         let agents = newest
-            .map(|(agent, life, coverage)| (agent.clone(), shown_coverage(agent, life, coverage)))
+            .map(|(agent, life, watermark)| {
+                (agent.clone(), shown_watermark(agent, life, watermark))
+            })
             .collect();
         let mut view = locked(&self.ingest);
         view.counts = state.counts.clone();
@@ -226,8 +228,8 @@ impl Board {
         view.gaps = state.gaps;
         view.refused += refused;
         for (agent, life) in heard {
-            if let Some(coverage) = state.marks.coverage(agent, *life) {
-                let shown = shown_coverage(agent, *life, coverage);
+            if let Some(watermark) = state.marks.watermark(agent, *life) {
+                let shown = shown_watermark(agent, *life, watermark);
                 view.agents.insert(agent.clone(), shown);
             }
         }
@@ -262,20 +264,20 @@ impl Board {
     }
 }
 
-fn shown_coverage(
+fn shown_watermark(
     agent: &AgentName,
     incarnation: Incarnation,
-    coverage: &Coverage,
-) -> AgentCoverage {
-    let up_to = coverage.covered.up_to();
-    let ranges = coverage.covered.iter().filter(|(first, _)| *first > up_to);
-    AgentCoverage {
+    watermark: &Watermark,
+) -> AgentWatermark {
+    let up_to = watermark.covered.up_to();
+    let ranges = watermark.covered.iter().filter(|(first, _)| *first > up_to);
+    AgentWatermark {
         agent: agent.to_string(),
         incarnation,
         up_to,
         ranges: ranges.take(RECEIPT_RANGES_MAX).collect(),
-        gap_events: coverage.gap_events,
-        last_frame_ms: coverage.last_frame_ms,
+        gap_events: watermark.gap_events,
+        last_frame_ms: watermark.last_frame_ms,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wardline_api::{Accounting, StageRow};
-use wardline_model::status::{AgentCoverage, AgentStatus, StageCounts};
+use wardline_model::status::{AgentStatus, AgentWatermark, StageCounts};
 use wardline_model::time::rfc3339;
 
 use super::SiteInfo;
@@ -23,8 +23,8 @@ pub(crate) fn accounting(
 ) -> Accounting {
     let mut stages = Vec::new();
     for ((site, agent), said) in &statuses.agents {
-        let (at_ms, coverage) = coverage_of(statuses, site, agent);
-        let counts = agent_counts(said, at_ms, coverage);
+        let (at_ms, watermark) = watermark_of(statuses, site, agent);
+        let counts = agent_counts(said, at_ms, watermark);
         stages.push(row(&format!("agent/{agent}"), site, &counts, 0));
     }
     for (site, said) in &statuses.bridges {
@@ -62,11 +62,11 @@ fn row(stage: &str, site: &str, counts: &StageCounts, missing: u64) -> StageRow 
     }
 }
 
-pub(crate) fn coverage_of<'a>(
+pub(crate) fn watermark_of<'a>(
     statuses: &'a Statuses,
     site: &str,
     agent: &str,
-) -> (i64, Option<&'a AgentCoverage>) {
+) -> (i64, Option<&'a AgentWatermark>) {
     let Some(bridge) = statuses.bridges.get(site) else {
         return (0, None);
     };
@@ -74,25 +74,25 @@ pub(crate) fn coverage_of<'a>(
         .agents
         .get(&(site.to_owned(), agent.to_owned()))
         .map(|said| said.status.incarnation);
-    let coverage = bridge
+    let watermark = bridge
         .status
         .agents
         .iter()
         .find(|c| c.agent == agent && current.is_none_or(|i| i == c.incarnation));
-    (bridge.at_ms, coverage)
+    (bridge.at_ms, watermark)
 }
 
 /// Of an agent: everything it numbered is in the site's log, or gone with a record that says so, or still on its disk.
 fn agent_counts(
     said: &LastStatus<AgentStatus>,
     bridge_at_ms: i64,
-    coverage: Option<&AgentCoverage>,
+    watermark: Option<&AgentWatermark>,
 ) -> StageCounts {
     let status = &said.status;
     let received = status.next_seq.saturating_sub(1);
-    let evicted = coverage.map_or(0, |c| c.gap_events).min(received);
+    let evicted = watermark.map_or(0, |c| c.gap_events).min(received);
     let held = status.backlog_events.min(received - evicted);
-    let Some(coverage) = coverage.filter(|_| bridge_at_ms >= said.at_ms) else {
+    let Some(watermark) = watermark.filter(|_| bridge_at_ms >= said.at_ms) else {
         // The bridge's word is older than the agent's, or there is none: what the agent no longer holds was receipted.
         return StageCounts {
             received,
@@ -102,13 +102,13 @@ fn agent_counts(
             ..StageCounts::default()
         };
     };
-    let ranges: u64 = coverage
+    let ranges: u64 = watermark
         .ranges
         .iter()
-        .filter(|(first, _)| *first > coverage.up_to)
+        .filter(|(first, _)| *first > watermark.up_to)
         .map(|(first, last)| last.saturating_sub(*first) + 1)
         .sum();
-    let in_log = (coverage.up_to + ranges).saturating_sub(coverage.gap_events);
+    let in_log = (watermark.up_to + ranges).saturating_sub(watermark.gap_events);
     // The bridge spoke later: it may have more than the agent had numbered, and part of what the agent still held.
     let applied = in_log.min(received - evicted);
     StageCounts {
@@ -202,8 +202,8 @@ mod tests {
         }
     }
 
-    fn coverage(up_to: u64, ranges: &[(u64, u64)], gap_events: u64) -> AgentCoverage {
-        AgentCoverage {
+    fn watermark(up_to: u64, ranges: &[(u64, u64)], gap_events: u64) -> AgentWatermark {
+        AgentWatermark {
             agent: "gw-1".into(),
             incarnation: Incarnation(1),
             up_to,
@@ -216,20 +216,20 @@ mod tests {
     #[test]
     fn p4_an_agents_events_are_in_the_log_or_gone_with_a_record_or_on_its_disk() {
         // Quiet: 100 numbered, 5 evicted, 10 held.
-        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&coverage(90, &[], 5)));
+        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&watermark(90, &[], 5)));
         assert_eq!(
             (counts.applied, counts.evicted, counts.in_flight),
             (85, 5, 10)
         );
         assert_eq!(counts.unaccounted(), 0);
         // The bridge spoke later and has more than the agent knew of: nothing is missing.
-        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&coverage(150, &[], 0)));
+        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&watermark(150, &[], 0)));
         assert_eq!((counts.unaccounted(), counts.in_flight), (0, 0));
         // The bridge spoke earlier: nothing can be said, so nothing is said to be missing.
-        let counts = agent_counts(&agent(101, 10, 9), 5, Some(&coverage(20, &[], 0)));
+        let counts = agent_counts(&agent(101, 10, 9), 5, Some(&watermark(20, &[], 0)));
         assert_eq!((counts.unaccounted(), counts.applied), (0, 90));
         // The bridge spoke later, and 7 are neither in the log nor on the disk.
-        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&coverage(70, &[(81, 93)], 0)));
+        let counts = agent_counts(&agent(101, 10, 5), 9, Some(&watermark(70, &[(81, 93)], 0)));
         assert_eq!(counts.unaccounted(), 7);
     }
 

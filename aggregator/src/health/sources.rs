@@ -9,7 +9,7 @@ use wardline_api::{SourceRow, Sources};
 use wardline_model::time::rfc3339;
 
 use crate::health::SiteInfo;
-use crate::health::accounting::coverage_of;
+use crate::health::accounting::watermark_of;
 use crate::health::copies::CopyProgress;
 use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
@@ -58,7 +58,7 @@ fn agent_row(listening: &Listening<'_>, agent: &Speaker) -> SourceRow {
         .agents
         .get(agent)
         .map(|said| &said.status);
-    let (_, coverage) = coverage_of(listening.statuses, site, name);
+    let (_, coverage) = watermark_of(listening.statuses, site, name);
     let last_event = status
         .and_then(|s| s.last_event_ms)
         .max(heard.map(|h: Heard| h.received_ms));

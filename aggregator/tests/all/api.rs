@@ -11,7 +11,7 @@ use wardline_api::{
     About, Accounting, Beds, Departments, Devices, Explanation, LogLine, Sideline, Sources,
 };
 use wardline_log_contract::FaultyLog;
-use wardline_model::status::{AgentCoverage, BridgeStatus, StageCounts};
+use wardline_model::status::{AgentWatermark, BridgeStatus, StageCounts};
 use wardline_model::topic::{RETRY, SIDELINE, STATUS};
 use wardline_service::ManualClock;
 
@@ -267,7 +267,7 @@ fn bridge_word() -> BridgeStatus {
         },
         records: 16,
         gaps: 0,
-        agents: vec![AgentCoverage {
+        agents: vec![AgentWatermark {
             agent: "gw-1".into(),
             incarnation: wardline_model::Incarnation(0xab),
             up_to: 12,

@@ -66,11 +66,11 @@ pub struct BridgeStatus {
     /// Records written to `fhir.*` topics.
     pub records: u64,
     pub gaps: u64,
-    pub agents: Vec<AgentCoverage>,
+    pub agents: Vec<AgentWatermark>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentCoverage {
+pub struct AgentWatermark {
     pub agent: String,
     pub incarnation: Incarnation,
     pub up_to: u64,

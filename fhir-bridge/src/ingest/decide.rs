@@ -1,4 +1,4 @@
-//! What a batch of frames becomes: records to append, verdicts, coverage to come, counters. Pure.
+//! What a batch of frames becomes: records to append, verdicts, watermarks to come, counters. Pure.
 //!
 //! Kept true (docs/specs/ingest.md): a frame's bytes go into the log as they came unless only a part is new
 //! (I2, I3); gap records stand before the frame that made them known (I4); a frame that cannot be read goes to the
@@ -14,8 +14,8 @@ use wardline_model::frame::{self, FrameHeader, VERSION};
 use wardline_model::status::StageCounts;
 use wardline_model::{AgentName, Frame, FrameError, Lane, SiteName};
 
-use crate::ingest::coverage::{Full, Life, Pending, Watermarks};
 use crate::ingest::record::{self, FrameHash};
+use crate::ingest::watermark::{Full, Life, Pending, Watermarks};
 use crate::limits::{DAMAGED_REMEMBERED_MAX, FRAME_RECORD_BYTES_MAX};
 
 /// Frames of one connection in the order of the wire. `line` tells connections apart; 0 is a broker's, on which

@@ -16,12 +16,12 @@ use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
 use wardline_model::{AgentName, Incarnation};
 
 use crate::error::BridgeError;
-use crate::ingest::coverage::{Coverage, Recalled, Watermarks};
 use crate::ingest::decide::{Damaged, Plan};
 use crate::ingest::record;
+use crate::ingest::watermark::{Recalled, Watermark, Watermarks};
 
 /// Key of the snapshot in `bridge.state`.
-pub const SNAPSHOT_KEY: &str = "coverage";
+pub const SNAPSHOT_KEY: &str = "watermarks";
 const SNAPSHOT_VERSION: u32 = 1;
 const READING_BACK: &str = "reading the watermarks back";
 
@@ -95,12 +95,12 @@ impl IngestState {
             ..Self::default()
         };
         for life in snapshot.lives {
-            let coverage = Coverage {
+            let watermark = Watermark {
                 covered: life.ranges.into_iter().collect(),
                 gap_events: life.gap_events,
                 last_frame_ms: life.last_frame_ms,
             };
-            state.marks.put(life.agent, life.incarnation, coverage);
+            state.marks.put(life.agent, life.incarnation, watermark);
         }
         state
     }
@@ -209,12 +209,12 @@ impl IngestState {
     /// The record that lets the next start begin here.
     pub fn snapshot(&self, now_ms: i64) -> Record {
         let life =
-            |(agent, incarnation, coverage): (&AgentName, Incarnation, &Coverage)| LifeState {
+            |(agent, incarnation, watermark): (&AgentName, Incarnation, &Watermark)| LifeState {
                 agent: agent.clone(),
                 incarnation,
-                ranges: coverage.covered.iter().collect(),
-                gap_events: coverage.gap_events,
-                last_frame_ms: coverage.last_frame_ms,
+                ranges: watermark.covered.iter().collect(),
+                gap_events: watermark.gap_events,
+                last_frame_ms: watermark.last_frame_ms,
             };
         let snapshot = Snapshot {
             v: SNAPSHOT_VERSION,

@@ -1,7 +1,7 @@
 //! The one writer of `edge.frames`: decide, append, and only then let everything else move.
 //!
 //! Kept true (docs/specs/ingest.md I5, I18 to I20): what came while the last append ran goes into one next append;
-//! coverage, acknowledgements and receipts follow the append and never precede it; after an append that failed
+//! watermarks, acknowledgements and receipts follow the append and never precede it; after an append that failed
 //! the log is read back before it is tried again, so that a half-seen success is not written twice.
 
 use std::sync::Arc;
@@ -197,7 +197,7 @@ impl Ingest {
         }
     }
 
-    /// The append is durable: coverage moves, acknowledgements go, receipts leave.
+    /// The append is durable: watermarks move, acknowledgements go, receipts leave.
     fn finish(&mut self, mut plan: Plan, positions: &Positions, batch: Batch) {
         let verdicts = std::mem::take(&mut plan.verdicts);
         let heard = std::mem::take(&mut plan.heard);

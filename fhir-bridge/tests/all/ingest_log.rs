@@ -461,7 +461,7 @@ async fn child_of_p3_i10_kill_9() {
     let agents = bench.board.ingest().agents;
     let mut next = agents
         .get(&agent("gw-1"))
-        .map_or(1, |coverage| coverage.up_to + 1);
+        .map_or(1, |watermark| watermark.up_to + 1);
     println!("start {next}");
     loop {
         let frames: Vec<Bytes> = (0..8)

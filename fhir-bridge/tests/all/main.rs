@@ -3,10 +3,10 @@
 
 mod ingest_bridge;
 mod ingest_broker;
-mod ingest_coverage;
 mod ingest_listener;
 mod ingest_log;
 mod ingest_support;
+mod ingest_watermark;
 mod transform_faults;
 mod transform_golden;
 mod transform_hl7;

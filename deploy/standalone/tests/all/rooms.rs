@@ -32,7 +32,7 @@ const PURE: [&str; 12] = [
     "edge-agent/src/buffer",
     "fhir-bridge/src/map",
     "fhir-bridge/src/ingest/decide.rs",
-    "fhir-bridge/src/ingest/coverage.rs",
+    "fhir-bridge/src/ingest/watermark.rs",
     "aggregator/src/ledger",
     "aggregator/src/decode",
     "tui/src/model",

@@ -18,7 +18,7 @@ pub type Life = (AgentName, Incarnation);
 
 /// What the log holds of one life.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Coverage {
+pub struct Watermark {
     pub covered: RangeSet,
     /// How many of the covered numbers are recorded as lost.
     pub gap_events: u64,
@@ -44,19 +44,19 @@ pub struct Admission {
 pub enum Full {
     #[error("the site has {AGENTS_MAX} agents already")]
     Agents,
-    #[error("the agent's coverage has {FRAGMENTS_MAX} holes already")]
+    #[error("the agent's watermark has {FRAGMENTS_MAX} holes already")]
     Fragments,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    agents: BTreeMap<AgentName, BTreeMap<Incarnation, Coverage>>,
+    agents: BTreeMap<AgentName, BTreeMap<Incarnation, Watermark>>,
     forgotten: u64,
 }
 
-/// Coverage as it will be once an append has succeeded.
+/// Watermark as it will be once an append has succeeded.
 #[derive(Debug, Clone, Default)]
-pub struct Pending(BTreeMap<Life, Coverage>);
+pub struct Pending(BTreeMap<Life, Watermark>);
 
 impl Pending {
     pub fn lives(&self) -> impl Iterator<Item = &Life> {
@@ -64,14 +64,14 @@ impl Pending {
     }
 
     /// What is pending for one life, to be given back to [`Pending::restore`].
-    pub fn of(&self, life: &Life) -> Option<Coverage> {
+    pub fn of(&self, life: &Life) -> Option<Watermark> {
         self.0.get(life).cloned()
     }
 
     /// Takes an admission back that could not be turned into records.
-    pub fn restore(&mut self, life: &Life, before: Option<Coverage>) {
+    pub fn restore(&mut self, life: &Life, before: Option<Watermark>) {
         match before {
-            Some(coverage) => self.0.insert(life.clone(), coverage),
+            Some(watermark) => self.0.insert(life.clone(), watermark),
             None => self.0.remove(life),
         };
     }
@@ -89,32 +89,32 @@ impl Watermarks {
         let known = pending
             .0
             .get(&life)
-            .or_else(|| self.coverage(&header.agent, header.incarnation));
+            .or_else(|| self.watermark(&header.agent, header.incarnation));
         if known.is_none() && self.no_room_for(&header.agent, pending) {
             return Err(Full::Agents);
         }
-        let mut coverage = known.cloned().unwrap_or_default();
-        let admission = coverage.admit(header)?;
-        coverage.last_frame_ms = now_ms;
-        pending.0.insert(life, coverage);
+        let mut watermark = known.cloned().unwrap_or_default();
+        let admission = watermark.admit(header)?;
+        watermark.last_frame_ms = now_ms;
+        pending.0.insert(life, watermark);
         Ok(admission)
     }
 
     /// The append has succeeded: what was pending is now so.
     pub fn commit(&mut self, pending: Pending) {
-        for ((agent, incarnation), coverage) in pending.0 {
-            self.put(agent, incarnation, coverage);
+        for ((agent, incarnation), watermark) in pending.0 {
+            self.put(agent, incarnation, watermark);
         }
     }
 
-    pub fn put(&mut self, agent: AgentName, incarnation: Incarnation, coverage: Coverage) {
+    pub fn put(&mut self, agent: AgentName, incarnation: Incarnation, watermark: Watermark) {
         let lives = self.agents.entry(agent).or_default();
-        lives.insert(incarnation, coverage);
+        lives.insert(incarnation, watermark);
         if lives.len() > INCARNATIONS_PER_AGENT_MAX {
             let oldest = lives
                 .iter()
                 .filter(|(life, _)| **life != incarnation)
-                .min_by_key(|(life, coverage)| (coverage.last_frame_ms, **life))
+                .min_by_key(|(life, watermark)| (watermark.last_frame_ms, **life))
                 .map(|(life, _)| *life);
             if let Some(oldest) = oldest {
                 lives.remove(&oldest);
@@ -131,48 +131,48 @@ impl Watermarks {
         (first, last): (u64, u64),
         at: Recalled,
     ) -> u64 {
-        let mut coverage = self
-            .coverage(agent, incarnation)
+        let mut watermark = self
+            .watermark(agent, incarnation)
             .cloned()
             .unwrap_or_default();
-        let new = numbers(&coverage.missing(first, last));
-        coverage.covered.insert(first, last);
+        let new = numbers(&watermark.missing(first, last));
+        watermark.covered.insert(first, last);
         match at {
             Recalled::Frame { time_ms } => {
-                coverage.last_frame_ms = coverage.last_frame_ms.max(time_ms);
+                watermark.last_frame_ms = watermark.last_frame_ms.max(time_ms);
             }
-            Recalled::Gap => coverage.gap_events = coverage.gap_events.saturating_add(new),
+            Recalled::Gap => watermark.gap_events = watermark.gap_events.saturating_add(new),
         }
-        self.put(agent.clone(), incarnation, coverage);
+        self.put(agent.clone(), incarnation, watermark);
         new
     }
 
-    pub fn coverage(&self, agent: &AgentName, incarnation: Incarnation) -> Option<&Coverage> {
+    pub fn watermark(&self, agent: &AgentName, incarnation: Incarnation) -> Option<&Watermark> {
         self.agents.get(agent)?.get(&incarnation)
     }
 
     pub fn receipt(&self, (agent, incarnation): &Life) -> Option<Receipt> {
-        let coverage = self.coverage(agent, *incarnation)?;
-        Some(Receipt::of(agent, *incarnation, &coverage.covered))
+        let watermark = self.watermark(agent, *incarnation)?;
+        Some(Receipt::of(agent, *incarnation, &watermark.covered))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&AgentName, Incarnation, &Coverage)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&AgentName, Incarnation, &Watermark)> {
         self.agents.iter().flat_map(|(agent, lives)| {
             lives
                 .iter()
-                .map(move |(life, coverage)| (agent, *life, coverage))
+                .map(move |(life, watermark)| (agent, *life, watermark))
         })
     }
 
     /// The life of each agent that was heard last.
-    pub fn newest(&self) -> impl Iterator<Item = (&AgentName, Incarnation, &Coverage)> {
+    pub fn newest(&self) -> impl Iterator<Item = (&AgentName, Incarnation, &Watermark)> {
         self.agents.iter().filter_map(|(agent, lives)| {
-            let (life, coverage) = lives.iter().max_by_key(|(_, c)| c.last_frame_ms)?;
-            Some((agent, *life, coverage))
+            let (life, watermark) = lives.iter().max_by_key(|(_, c)| c.last_frame_ms)?;
+            Some((agent, *life, watermark))
         })
     }
 
-    /// Lives whose coverage was given up at the bound.
+    /// Lives whose watermark was given up at the bound.
     pub fn forgotten(&self) -> u64 {
         self.forgotten
     }
@@ -198,7 +198,7 @@ pub enum Recalled {
     Gap,
 }
 
-impl Coverage {
+impl Watermark {
     fn missing(&self, first: u64, last: u64) -> Vec<(u64, u64)> {
         let ranges = self.covered.missing(first, last);
         ranges

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ingest_support::*;
 use bytes::Bytes;
 use proptest::prelude::*;
-use wardline_bridge::ingest::coverage::Watermarks;
 use wardline_bridge::ingest::decide::{Damaged, Group, Incoming, Known, Plan, Refused, decide};
 use wardline_bridge::ingest::record;
+use wardline_bridge::ingest::watermark::Watermarks;
 use wardline_bridge::limits::{FRAGMENTS_MAX, FRAME_RECORD_BYTES_MAX, INCARNATIONS_PER_AGENT_MAX};
 use wardline_model::event::Body;
 use wardline_model::frame::{Frame, Lane};
@@ -46,7 +46,7 @@ impl Bridge {
 
     fn covered(&self) -> RangeSet {
         self.marks
-            .coverage(&agent("gw-1"), LIFE)
+            .watermark(&agent("gw-1"), LIFE)
             .map(|c| c.covered.clone())
             .unwrap_or_default()
     }
@@ -152,8 +152,8 @@ fn p3_i4_numbers_that_nobody_holds_become_a_gap_once() {
     );
     assert_eq!(bridge.take(&[frame("gw-1", (8, 9), 8)]).gaps, 0);
     assert_eq!(bridge.covered().up_to(), 14);
-    let coverage = bridge.marks.coverage(&agent("gw-1"), LIFE).unwrap();
-    assert_eq!(coverage.gap_events, 4);
+    let watermark = bridge.marks.watermark(&agent("gw-1"), LIFE).unwrap();
+    assert_eq!(watermark.gap_events, 4);
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn p7_i21_holes_and_lives_are_bounded() {
             &agent("gw-1"),
             LIFE,
             (2 + n * 2, 2 + n * 2),
-            wardline_bridge::ingest::coverage::Recalled::Frame { time_ms: 0 },
+            wardline_bridge::ingest::watermark::Recalled::Frame { time_ms: 0 },
         );
     }
     let far = 10 * FRAGMENTS_MAX as u64;
@@ -307,7 +307,7 @@ fn p7_i21_holes_and_lives_are_bounded() {
     assert!(
         bridge
             .marks
-            .coverage(&agent("gw-3"), Incarnation(lives))
+            .watermark(&agent("gw-3"), Incarnation(lives))
             .is_some()
     );
     assert_eq!(bridge.marks.forgotten(), INCARNATIONS_PER_AGENT_MAX as u64);
@@ -506,12 +506,12 @@ proptest! {
                     let mut rebuilt = Watermarks::default();
                     for record in &bridge.log {
                         let m = record::read(record).unwrap();
-                        let at = if m.gap { wardline_bridge::ingest::coverage::Recalled::Gap } else { wardline_bridge::ingest::coverage::Recalled::Frame { time_ms: record.time_ms } };
+                        let at = if m.gap { wardline_bridge::ingest::watermark::Recalled::Gap } else { wardline_bridge::ingest::watermark::Recalled::Frame { time_ms: record.time_ms } };
                         rebuilt.recall(&m.agent, m.incarnation, (m.first, m.last), at);
                     }
-                    for (name, life, coverage) in bridge.marks.iter() {
-                        prop_assert_eq!(&rebuilt.coverage(name, life).unwrap().covered, &coverage.covered);
-                        prop_assert_eq!(rebuilt.coverage(name, life).unwrap().gap_events, coverage.gap_events);
+                    for (name, life, watermark) in bridge.marks.iter() {
+                        prop_assert_eq!(&rebuilt.watermark(name, life).unwrap().covered, &watermark.covered);
+                        prop_assert_eq!(rebuilt.watermark(name, life).unwrap().gap_events, watermark.gap_events);
                     }
                     bridge.marks = rebuilt;
                 }
