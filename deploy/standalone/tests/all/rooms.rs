@@ -188,8 +188,6 @@ fn an_idea_has_one_home() {
                 "core/log/src",
                 "core/log-contract/src",
                 "hil-tests/src/bench/log_read.rs",
-                // To come: the transform's partitions.
-                "fhir-bridge/src/transform/lane.rs",
             ],
             &["log.reader(", ".multi_reader(", "dyn Reader"],
         ),
