@@ -175,6 +175,9 @@ fn an_idea_has_one_home() {
             "a redb file",
             &["core/disk/src"],
             &[
+                "redb::Builder",
+                "redb::{Builder",
+                "create_with_backend",
                 "Database::builder",
                 "Database::create",
                 "Database::open",
