@@ -15,7 +15,8 @@ pub fn addresses_path(data: &Path) -> PathBuf {
     data.join("run").join("addresses.json")
 }
 
-/// Merges: parts that share a data folder add theirs, and replace what an earlier life of the same part wrote.
+/// Merges: parts that share a data folder add theirs, and replace what an earlier life of the same part wrote. A part
+/// that listens nowhere writes the file as well: that it is there says that the part is up.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -23,6 +24,7 @@ pub fn publish(data: &Path, addresses: &BTreeMap<String, SocketAddr>) -> io::Res
     change(data, |all| {
         let text = |(name, address): (&String, &SocketAddr)| (name.clone(), address.to_string());
         all.extend(addresses.iter().map(text));
+        true
     })
 }
 
@@ -34,21 +36,22 @@ pub fn read(data: &Path) -> Option<Addresses> {
 pub fn withdraw(data: &Path, addresses: &BTreeMap<String, SocketAddr>) {
     let done = change(data, |all| {
         all.retain(|name, _| !addresses.contains_key(name));
+        !all.is_empty()
     });
     if let Err(error) = done {
         tracing::warn!(%error, data = %data.display(), "could not update the addresses file");
     }
 }
 
-fn change(data: &Path, edit: impl FnOnce(&mut Addresses)) -> io::Result<()> {
+/// Edits what is written; the edit says whether the file stays.
+fn change(data: &Path, edit: impl FnOnce(&mut Addresses) -> bool) -> io::Result<()> {
     let path = addresses_path(data);
     std::fs::create_dir_all(data.join("run"))?;
     let lock = File::create(path.with_extension("lock"))?;
     // Held for a read and a rename; it goes with the handle.
     lock.lock()?;
     let mut all = read(data).unwrap_or_default();
-    edit(&mut all);
-    if all.is_empty() {
+    if !edit(&mut all) {
         return match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),

@@ -51,3 +51,13 @@ fn a_reader_never_sees_half_a_file() {
         }
     });
 }
+
+/// A bridge behind a broker listens nowhere, and whoever started it waits for the file all the same.
+#[test]
+fn a_part_without_listeners_says_that_it_is_up() {
+    let dir = tempfile::tempdir().unwrap();
+    run_dir::publish(dir.path(), &BTreeMap::new()).unwrap();
+    assert_eq!(run_dir::read(dir.path()), Some(BTreeMap::new()));
+    run_dir::withdraw(dir.path(), &BTreeMap::new());
+    assert_eq!(run_dir::read(dir.path()), None);
+}
