@@ -267,7 +267,8 @@ fn beyond(next: &Next, held: &[PartitionOffsets]) -> bool {
     })
 }
 
-/// How far the log goes, behind every append that was begun before, also by a process that has ended since (P3).
+/// How far the log goes, behind every append that the log had taken in before, also of a process that has ended since (P3).
+/// A Kafka broker that has such a request in hand and has not begun it may still come after (docs/specs/embedded-log.md LG101).
 async fn held(log: &dyn Log) -> Result<Held, BridgeError> {
     let failed = || BridgeError::log("asking the log how far it goes");
     let frames = log.barrier(EDGE_FRAMES).await.map_err(failed())?;
