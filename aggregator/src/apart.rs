@@ -3,16 +3,22 @@
 
 use wardline_log::{SharedLog, Target};
 use wardline_service::settings::Reader;
-use wardline_service::value::SourceTable;
 use wardline_service::{Problem, Running, Settings, Supervisor, keys};
 
-use crate::{Config, Source};
+use crate::{Config, SiteBeds, Source};
+
+/// A site, before its log is open.
+struct Site {
+    /// The centre's name for it.
+    name: String,
+    target: Target,
+    beds: SiteBeds,
+}
 
 pub struct Apart {
     config: Config,
     centre: Target,
-    /// The sites by the centre's name for them.
-    sites: Vec<(String, Target)>,
+    sites: Vec<Site>,
 }
 
 impl Apart {
@@ -32,21 +38,32 @@ impl Apart {
     }
 }
 
-fn targets(settings: &Settings, read: &mut Reader<'_>) -> Option<(Target, Vec<(String, Target)>)> {
+fn targets(settings: &Settings, read: &mut Reader<'_>) -> Option<(Target, Vec<Site>)> {
     let data = settings.data_dir();
     let log = read.get(&keys::AGGREGATOR_LOG);
     let prefix = read.get(&keys::AGGREGATOR_LOG_PREFIX);
     let tables = read.get(&keys::AGGREGATOR_SOURCE)?;
-    let site = |table: SourceTable| {
+    let mut sites = Vec::new();
+    for table in tables {
         let prefix = table.log_prefix.as_deref();
         let prefix = prefix
             .or(keys::BRIDGE_LOG_PREFIX.default)
             .unwrap_or_default();
-        let target = Target::new(&table.log, &data.join("log"), prefix);
-        (table.site.to_string(), target)
-    };
+        let beds = match &table.beds {
+            Some(path) => SiteBeds::read(settings, &keys::AGGREGATOR_SOURCE, path),
+            None => Ok(SiteBeds::default()),
+        };
+        match beds {
+            Ok(beds) => sites.push(Site {
+                target: Target::new(&table.log, &data.join("log"), prefix),
+                name: table.site.to_string(),
+                beds,
+            }),
+            Err(problems) => read.add(problems),
+        }
+    }
     let centre = Target::new(&log?, &data.join("centre"), &prefix?);
-    Some((centre, tables.into_iter().map(site).collect()))
+    Some((centre, sites))
 }
 
 /// Opens the logs and starts.
@@ -63,11 +80,12 @@ async fn assemble(apart: Apart, parts: &mut Supervisor) -> anyhow::Result<()> {
     let centre = wardline_log::open(&apart.centre).await?;
     parts.closing("the centre's log", closed(centre.clone()));
     let mut sources = Vec::new();
-    for (site, target) in apart.sites {
-        let log = wardline_log::open(&target).await?;
+    for site in apart.sites {
+        let log = wardline_log::open(&site.target).await?;
         parts.closing("a site's log", closed(log.clone()));
         sources.push(Source {
-            site,
+            site: site.name,
+            beds: site.beds,
             log,
             local: false,
         });

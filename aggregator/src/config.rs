@@ -22,9 +22,6 @@ pub struct Config {
     /// Shown in `about`.
     pub site: Option<SiteName>,
     pub data_dir: PathBuf,
-    pub beds: BedList,
-    /// The list as it was read: kept in the store, so that a stopped store can be checked without configuration.
-    pub beds_text: String,
     /// How long ended visits are kept for late events and past moments.
     pub history_ms: i64,
     /// Without a word for this long an agent counts as not heard.
@@ -51,21 +48,11 @@ impl Config {
         let insecure = read.get(&keys::AGGREGATOR_INSECURE);
         let site = read.get(&keys::SITE_NAME);
         let history = read.get(&keys::AGGREGATOR_HISTORY);
-        let path = read.find(&keys::SITE_BEDS)?;
-        let (beds_text, beds) = match beds(settings, path) {
-            Ok(beds) => beds,
-            Err(problems) => {
-                read.add(problems);
-                return None;
-            }
-        };
         Some(Self {
             api_listen: api_listen?,
             insecure: insecure?,
             site: Some(site?),
             data_dir: settings.data_dir().to_owned(),
-            beds,
-            beds_text,
             history_ms: i64::try_from(history?.as_millis()).unwrap_or(i64::MAX),
             agent_silent_ms: crate::limits::AGENT_SILENT_AFTER_MS,
             addresses: BTreeMap::new(),
@@ -84,27 +71,64 @@ pub(crate) fn state_path(data_dir: &Path) -> PathBuf {
     data_dir.join("aggregator").join("state.redb")
 }
 
-fn beds(settings: &Settings, path: Option<PathBuf>) -> Result<(String, BedList), Vec<Problem>> {
-    let Some(path) = path else {
-        return Ok((String::new(), BedList::empty()));
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        vec![settings.problem(
-            &keys::SITE_BEDS,
-            format!("{} cannot be read: {error}", path.display()),
-            "a readable CSV file: bed,department,class,staffed",
-        )]
-    })?;
-    let list = BedList::parse(&text).map_err(|errors| {
-        let problem = |error: BedListError| Problem {
-            source_text: format!("{}:{}", path.display(), error.line),
-            key: format!("site.beds ({})", error.column),
-            why: error.why,
-            allowed: error.allowed,
+/// A site's own list of its beds.
+#[derive(Clone, Default)]
+pub struct SiteBeds {
+    pub list: BedList,
+    /// As it was read: kept in the store, so that a stopped store can be checked without configuration.
+    pub text: String,
+}
+
+impl SiteBeds {
+    /// The list of `site.beds`; none where the key is not set.
+    ///
+    /// # Errors
+    /// Every problem with the file, each with its line and column.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let mut read = settings.reader();
+        let beds = read.find(&keys::SITE_BEDS).and_then(|path| match path {
+            None => Some(Self::default()),
+            Some(path) => Self::read(settings, &keys::SITE_BEDS, &path)
+                .map_err(|problems| read.add(problems))
+                .ok(),
+        });
+        read.done(beds)
+    }
+
+    /// Reads a list that `key` names.
+    pub(crate) fn read<T>(
+        settings: &Settings,
+        key: &keys::Key<T>,
+        path: &Path,
+    ) -> Result<Self, Vec<Problem>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            vec![settings.problem(
+                key,
+                format!("{} cannot be read: {error}", path.display()),
+                "a readable CSV file: bed,department,class,staffed",
+            )]
+        })?;
+        Self::parse(text).map_err(|errors| {
+            let problem = |error: BedListError| Problem {
+                source_text: format!("{}:{}", path.display(), error.line),
+                key: format!("{} ({})", key.name, error.column),
+                why: error.why,
+                allowed: error.allowed,
+            };
+            errors.into_iter().map(problem).collect()
+        })
+    }
+
+    /// # Errors
+    /// Every problem with the text, up to `BED_LIST_ERRORS_MAX`.
+    pub fn parse(text: String) -> Result<Self, Vec<BedListError>> {
+        let list = if text.is_empty() {
+            BedList::empty()
+        } else {
+            BedList::parse(&text)?
         };
-        errors.into_iter().map(problem).collect::<Vec<_>>()
-    })?;
-    Ok((text, list))
+        Ok(Self { list, text })
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +151,8 @@ mod tests {
             ],
         )
         .unwrap();
-        let problems = Config::from_settings(&settings).err().unwrap();
+        let mut problems = Config::from_settings(&settings).err().unwrap();
+        problems.extend(SiteBeds::from_settings(&settings).err().unwrap());
         let text: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert_eq!(text.len(), 2, "{text:#?}");
         assert!(text.iter().any(|t| t.contains("aggregator.insecure")));

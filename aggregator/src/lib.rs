@@ -26,7 +26,7 @@ use std::sync::Arc;
 use wardline_log::SharedLog;
 
 pub use api::log_line;
-pub use config::Config;
+pub use config::{Config, SiteBeds};
 pub use error::AggregatorError;
 pub use recompute::{StoreSummary, digest_of_log, digest_of_store, recompute, summary_of_store};
 pub use start::start;
@@ -35,7 +35,9 @@ pub use store::{FoldCounts, Mark, Problem};
 /// A site whose topics are folded.
 #[derive(Clone)]
 pub struct Source {
+    /// The centre's name for it.
     pub site: String,
+    pub beds: SiteBeds,
     pub log: SharedLog,
     /// Read in place instead of being copied to the centre.
     pub local: bool,
@@ -45,21 +47,23 @@ pub struct Source {
 /// both is read once.
 pub(crate) fn inputs(centre: &SharedLog, sources: &[Source]) -> Vec<engine::input::Input> {
     let mut out: Vec<engine::input::Input> = Vec::new();
+    let copies = sources.iter().any(|source| !source.local);
     for source in sources.iter().filter(|source| source.local) {
         if !out.iter().any(|known| Arc::ptr_eq(&known.log, &source.log)) {
             out.push(engine::input::Input {
                 name: source.site.clone(),
                 site: source.site.clone(),
+                copies: copies && Arc::ptr_eq(&source.log, centre),
                 log: source.log.clone(),
             });
         }
     }
-    let copies = sources.iter().any(|source| !source.local);
     if copies && !out.iter().any(|known| Arc::ptr_eq(&known.log, centre)) {
         out.push(engine::input::Input {
             // No site is called so.
             name: "@centre".to_owned(),
             site: String::new(),
+            copies: true,
             log: centre.clone(),
         });
     }

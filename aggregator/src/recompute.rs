@@ -1,38 +1,49 @@
 //! The same state, found the other way: from the log alone, or from a stopped store alone. Equal digests mean that the
 //! store lost nothing, doubled nothing and stands for exactly its positions (P5, P6).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use wardline_log::SharedLog;
 use wardline_log::follow::Scan;
 use wardline_model::topic::FHIR_TOPICS;
 
-use crate::Source;
 use crate::config::state_path;
 use crate::decode;
+use crate::decode::origin::ReadFrom;
 use crate::error::AggregatorError;
-use crate::ledger::{BedList, Ledger};
+use crate::ledger::{BedLists, Sites};
 use crate::store::Store;
+use crate::{SiteBeds, Source};
 
 /// Folds everything that the logs hold into a fresh ledger: the centre's log if any source is remote, and the logs of
 /// local sources. `horizon_ms` is what a store has let go of history, if it has.
 pub async fn recompute(
     centre: &SharedLog,
     sources: &[Source],
-    beds: BedList,
     horizon_ms: Option<i64>,
-) -> Result<Ledger, AggregatorError> {
-    let mut ledger = Ledger::new(beds);
+) -> Result<Sites, AggregatorError> {
+    let lists = sources.iter();
+    let lists = lists.map(|source| (source.site.clone(), source.beds.list.clone()));
+    let mut sites = Sites::new(lists.collect());
     for input in crate::inputs(centre, sources) {
-        fold_log(&input.log, &input.site, &mut ledger).await?;
+        let from = ReadFrom {
+            site: &input.site,
+            copies: input.copies,
+        };
+        fold_log(&input.log, from, &mut sites).await?;
     }
     if let Some(horizon) = horizon_ms {
-        ledger.evict(horizon);
+        sites.evict(horizon);
     }
-    Ok(ledger)
+    Ok(sites)
 }
 
-async fn fold_log(log: &SharedLog, site: &str, ledger: &mut Ledger) -> Result<(), AggregatorError> {
+async fn fold_log(
+    log: &SharedLog,
+    from: ReadFrom<'_>,
+    sites: &mut Sites,
+) -> Result<(), AggregatorError> {
     for topic in FHIR_TOPICS {
         let offsets = match log.offsets(topic).await {
             Ok(offsets) => offsets,
@@ -43,10 +54,9 @@ async fn fold_log(log: &SharedLog, site: &str, ledger: &mut Ledger) -> Result<()
             let mut scan = Scan::new(&**log, topic, held);
             while let Some(entries) = scan.next().await? {
                 for entry in entries {
-                    let decoded =
-                        decode::fact(site, topic, held.partition, entry.offset, &entry.record);
-                    if let Ok(Some(fact)) = decoded {
-                        ledger.apply(fact);
+                    let origin = from.origin(topic, held.partition, entry.offset, &entry.record);
+                    if let Ok(Some(fact)) = decode::fact(&origin, &entry.record) {
+                        sites.apply(fact);
                     }
                 }
             }
@@ -55,19 +65,19 @@ async fn fold_log(log: &SharedLog, site: &str, ledger: &mut Ledger) -> Result<()
     Ok(())
 }
 
-/// Digest of everything that one log holds.
+/// Digest of everything that one log holds; `beds` is the text of each site's bed list.
 pub async fn digest_of_log(
     log: &SharedLog,
-    site: &str,
-    beds_csv: &str,
+    from: ReadFrom<'_>,
+    beds: &BTreeMap<String, String>,
     horizon_ms: Option<i64>,
 ) -> Result<String, AggregatorError> {
-    let mut ledger = Ledger::new(bed_list(beds_csv)?);
-    fold_log(log, site, &mut ledger).await?;
+    let mut sites = Sites::new(bed_lists(beds)?);
+    fold_log(log, from, &mut sites).await?;
     if let Some(horizon) = horizon_ms {
-        ledger.evict(horizon);
+        sites.evict(horizon);
     }
-    Ok(ledger.digest())
+    Ok(sites.digest())
 }
 
 /// What a stopped aggregator's store says.
@@ -75,12 +85,12 @@ pub async fn digest_of_log(
 pub struct StoreSummary {
     pub digest: String,
     pub facts: u64,
-    /// The bed list that it was run with.
-    pub beds_csv: String,
+    /// The text of each site's bed list that it was run with.
+    pub beds: BTreeMap<String, String>,
     /// How far history was let go.
     pub horizon_ms: Option<i64>,
-    pub positions: std::collections::BTreeMap<String, crate::store::Mark>,
-    pub counters: std::collections::BTreeMap<String, crate::store::FoldCounts>,
+    pub positions: BTreeMap<String, crate::store::Mark>,
+    pub counters: BTreeMap<String, crate::store::FoldCounts>,
     /// View rows that were not yet known as published.
     pub outbox_rows: usize,
 }
@@ -88,19 +98,19 @@ pub struct StoreSummary {
 /// Reads the store of a stopped aggregator; the data folder is the one that it was started with.
 pub fn summary_of_store(data_dir: &Path) -> Result<StoreSummary, AggregatorError> {
     let store = Store::open_existing(&state_path(data_dir))?;
-    let beds_csv = store.beds()?;
-    let mut ledger = Ledger::new(bed_list(&beds_csv)?);
+    let beds = store.beds()?;
+    let mut sites = Sites::new(bed_lists(&beds)?);
     store.for_each_fact(|fact| {
-        ledger.apply(fact);
+        sites.apply(fact);
     })?;
     let horizon_ms = store.horizon_ms()?;
     if let Some(horizon) = horizon_ms {
-        ledger.evict(horizon);
+        sites.evict(horizon);
     }
     Ok(StoreSummary {
-        digest: ledger.digest(),
+        digest: sites.digest(),
         facts: store.fact_count()?,
-        beds_csv,
+        beds,
         horizon_ms,
         positions: store.positions()?,
         counters: store.counters()?,
@@ -113,12 +123,13 @@ pub fn digest_of_store(data_dir: &Path) -> Result<String, AggregatorError> {
     Ok(summary_of_store(data_dir)?.digest)
 }
 
-fn bed_list(csv: &str) -> Result<BedList, AggregatorError> {
-    if csv.is_empty() {
-        return Ok(BedList::empty());
-    }
-    BedList::parse(csv).map_err(|errors| {
-        let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        AggregatorError::Beds(text.join("; "))
-    })
+fn bed_lists(texts: &BTreeMap<String, String>) -> Result<BedLists, AggregatorError> {
+    let list = |(site, text): (&String, &String)| match SiteBeds::parse(text.clone()) {
+        Ok(beds) => Ok((site.clone(), beds.list)),
+        Err(errors) => {
+            let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Err(AggregatorError::Beds(text.join("; ")))
+        }
+    };
+    texts.iter().map(list).collect()
 }

@@ -23,7 +23,7 @@ use crate::engine::shared::Shared;
 use crate::engine::{Engine, input, status};
 use crate::error::AggregatorError;
 use crate::health::SiteInfo;
-use crate::ledger::Ledger;
+use crate::ledger::Sites;
 use crate::limits::DELIVERIES_QUEUED_MAX;
 use crate::store::{OutboxKey, Store};
 use crate::views::publish::Publisher;
@@ -51,15 +51,17 @@ async fn assemble(
     sources: Vec<Source>,
     stages: &mut Supervisor,
 ) -> anyhow::Result<()> {
-    let store = open_store(&config).await?;
+    let store = open_store(&config, &sources).await?;
     // Whatever still holds it: the file is free for the next start.
     stages.closing("the state file", close(Arc::clone(&store)));
     create_topics(&centre, &sources)
         .await
         .context("creating the centre's topics")?;
-    let ledger = Ledger::new(config.beds.clone());
+    let lists = sources.iter();
+    let lists = lists.map(|source| (source.site.clone(), source.beds.list.clone()));
+    let sites = Sites::new(lists.collect());
     let shared = Arc::new(Shared::new(
-        ledger,
+        sites,
         config.hooks.clone(),
         config.agent_silent_ms,
     ));
@@ -123,8 +125,11 @@ fn told(error: AggregatorError) -> anyhow::Error {
     error.into()
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
-    let (path, beds) = (config.state_path(), config.beds_text.clone());
+async fn open_store(config: &Config, sources: &[Source]) -> anyhow::Result<Arc<Store>> {
+    let path = config.state_path();
+    let texts = sources.iter();
+    let texts = texts.map(|source| (source.site.clone(), source.beds.text.clone()));
+    let beds = texts.collect();
     let opened = tokio::task::spawn_blocking(move || {
         let store = Store::open(&path)?;
         store.set_beds(&beds)?;

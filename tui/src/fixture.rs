@@ -24,6 +24,7 @@ pub(crate) fn department(name: &str, staffed: u32, counts: [u32; 8]) -> Departme
         unknown,
     ] = counts;
     DepartmentRow {
+        site: "st-mary".to_owned(),
         department: name.to_owned(),
         beds: counts.iter().sum(),
         staffed,
@@ -72,6 +73,7 @@ fn beds_of(row: &DepartmentRow) -> Vec<BedRow> {
     states
         .enumerate()
         .map(|(n, status)| BedRow {
+            site: "st-mary".to_owned(),
             bed: format!("{}^{}^{}", row.department, 101 + n / 2, n % 2 + 1),
             department: row.department.clone(),
             class: BedClass::Ward,
@@ -98,6 +100,7 @@ fn beds_of(row: &DepartmentRow) -> Vec<BedRow> {
 
 fn device(n: u32, kind: &str, state: Option<DeviceState>, silent: bool) -> DeviceRow {
     DeviceRow {
+        site: "st-mary".to_owned(),
         device: format!("{kind}-{n}"),
         department: "ICU".to_owned(),
         kind: Some(kind.to_owned()),

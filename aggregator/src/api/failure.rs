@@ -47,6 +47,21 @@ impl Failure {
         )
     }
 
+    /// Several sites have it, and none was asked for.
+    pub(crate) fn ambiguous<'a>(
+        what: &str,
+        name: &str,
+        sites: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let sites: Vec<&str> = sites.collect();
+        Self::new(
+            StatusCode::CONFLICT,
+            "which_site",
+            format!("several sites have a {what} `{}`", shortened(name)),
+            format!("add ?site= with one of: {}", sites.join(", ")),
+        )
+    }
+
     pub(crate) fn busy(what: &str) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -35,6 +35,7 @@ use crate::limits::{ANSWER_TIMEOUT_MS, BODY_BYTES_MAX};
 use crate::store::Store;
 use failure::Failure;
 pub use log::line as log_line;
+use params::Params;
 pub(crate) use server::serve;
 
 /// What every handler can reach.
@@ -53,6 +54,20 @@ pub(crate) struct Api {
 type Context = State<Arc<Api>>;
 
 impl Api {
+    /// The site that was asked for, if one was; one that nobody configured is an error, not an empty list.
+    fn site(&self, params: &mut Params) -> Result<Option<String>, Failure> {
+        let Some(asked) = params.text("site") else {
+            return Ok(None);
+        };
+        let mut known = self.sites.iter().map(|info| info.site.as_str());
+        if known.any(|site| site == asked) {
+            return Ok(Some(asked));
+        }
+        let names: Vec<&str> = self.sites.iter().map(|info| info.site.as_str()).collect();
+        let hint = format!("known are: {}", names.join(", "));
+        Err(Failure::missing("site", &asked, hint))
+    }
+
     /// Reads the ledger off the runtime's threads: the fold may hold it for a moment.
     async fn read<T, F>(self: &Arc<Self>, work: F) -> Result<T, Failure>
     where

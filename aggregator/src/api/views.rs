@@ -12,18 +12,23 @@ use super::Context;
 use super::failure::Failure;
 use super::params::Params;
 use crate::engine::shared::Folded;
-use crate::ledger::View;
+use crate::ledger::{Ledger, View};
 
-/// `/api/v1/departments`: one row a department, listed ones also when nothing happened there yet.
+/// `/api/v1/departments[?site=]`: one row a department, listed ones also when nothing happened there yet.
 pub(crate) async fn departments(
     State(api): Context,
     uri: Uri,
 ) -> Result<Json<Departments>, Failure> {
     let mut params = Params::of(&uri)?;
     let moment = params.moment(api.shared.now_ms())?;
+    let site = api.site(&mut params)?;
     params.finish()?;
     let departments = api
-        .read(move |api, folded| api.shared.departments(folded, moment.view, moment.present))
+        .read(move |api, folded| {
+            let site = site.as_deref();
+            api.shared
+                .departments(folded, site, moment.view, moment.present)
+        })
         .await?;
     Ok(Json(Departments {
         as_of: rfc3339(moment.view.at_ms),
@@ -31,19 +36,21 @@ pub(crate) async fn departments(
     }))
 }
 
-/// `/api/v1/beds[?department=]`: one row a bed.
+/// `/api/v1/beds[?site=][&department=]`: one row a bed.
 pub(crate) async fn beds(State(api): Context, uri: Uri) -> Result<Json<Beds>, Failure> {
     let mut params = Params::of(&uri)?;
     let moment = params.moment(api.shared.now_ms())?;
+    let site = api.site(&mut params)?;
     let department = params.text("department");
     params.finish()?;
     let mut beds = {
         let department = department.clone();
         api.read(move |_, folded| {
+            let site = site.as_deref();
             if let Some(name) = &department {
-                known_department(folded, name, moment.view)?;
+                known_department(folded, site, name, moment.view)?;
             }
-            Ok::<_, Failure>(folded.ledger.beds(moment.view))
+            Ok::<_, Failure>(folded.sites.beds(site, moment.view))
         })
         .await??
     };
@@ -56,19 +63,21 @@ pub(crate) async fn beds(State(api): Context, uri: Uri) -> Result<Json<Beds>, Fa
     }))
 }
 
-/// `/api/v1/devices[?department=]`: one row a device, as it is now.
+/// `/api/v1/devices[?site=][&department=]`: one row a device, as it is now.
 pub(crate) async fn devices(State(api): Context, uri: Uri) -> Result<Json<Devices>, Failure> {
     let mut params = Params::of(&uri)?;
+    let site = api.site(&mut params)?;
     let department = params.text("department");
     params.finish()?;
     let now_ms = api.shared.now_ms();
     let mut devices = {
         let department = department.clone();
         api.read(move |_, folded| {
+            let site = site.as_deref();
             if let Some(name) = &department {
-                known_department(folded, name, View::at(now_ms))?;
+                known_department(folded, site, name, View::at(now_ms))?;
             }
-            Ok::<_, Failure>(folded.ledger.devices(now_ms))
+            Ok::<_, Failure>(folded.sites.devices(site, now_ms))
         })
         .await??
     };
@@ -81,7 +90,7 @@ pub(crate) async fn devices(State(api): Context, uri: Uri) -> Result<Json<Device
     }))
 }
 
-/// `/api/v1/explain/bed/{bed}`: what a bed's status rests on.
+/// `/api/v1/explain/bed/{bed}[?site=]`: what a bed's status rests on.
 pub(crate) async fn explain(
     State(api): Context,
     Path(bed): Path<String>,
@@ -89,16 +98,25 @@ pub(crate) async fn explain(
 ) -> Result<Json<Explanation>, Failure> {
     let mut params = Params::of(&uri)?;
     let moment = params.moment(api.shared.now_ms())?;
+    let site = api.site(&mut params)?;
     params.finish()?;
     let name = bed.clone();
-    let found = api
+    let mut found = api
         .read(move |_, folded| {
-            let row = folded.ledger.bed(&name, moment.view)?;
-            let events = folded.ledger.explain(&name, moment.view)?;
-            Some((row.status, events))
+            let explained = |(site, ledger): (&str, &Ledger)| {
+                let row = ledger.bed(&name, moment.view)?;
+                let events = ledger.explain(&name, moment.view)?;
+                Some((site.to_owned(), row.status, events))
+            };
+            let ledgers = folded.sites.of(site.as_deref());
+            ledgers.filter_map(explained).collect::<Vec<_>>()
         })
         .await?;
-    let Some((status, events)) = found else {
+    if found.len() > 1 {
+        let sites = found.iter().map(|(site, ..)| site.as_str());
+        return Err(Failure::ambiguous("bed", &bed, sites));
+    }
+    let Some((site, status, events)) = found.pop() else {
         return Err(Failure::missing(
             "bed",
             &bed,
@@ -106,6 +124,7 @@ pub(crate) async fn explain(
         ));
     };
     Ok(Json(Explanation {
+        site,
         bed,
         as_of: rfc3339(moment.view.at_ms),
         status,
@@ -119,19 +138,19 @@ fn same(a: &str, b: &str) -> bool {
 }
 
 /// A department nobody knows is an error: an empty list would say that it has no beds.
-fn known_department(folded: &Folded, name: &str, view: View) -> Result<(), Failure> {
-    let mut names: Vec<String> = folded
-        .ledger
-        .departments(view, &|_| None)
+fn known_department(
+    folded: &Folded,
+    site: Option<&str>,
+    name: &str,
+    view: View,
+) -> Result<(), Failure> {
+    let sites = &folded.sites;
+    let of_beds = sites.departments(site, view, &|_, _| None);
+    let of_devices = sites.devices(site, view.at_ms);
+    let mut names: Vec<String> = of_beds
         .into_iter()
         .map(|row| row.department)
-        .chain(
-            folded
-                .ledger
-                .devices(view.at_ms)
-                .into_iter()
-                .map(|row| row.department),
-        )
+        .chain(of_devices.into_iter().map(|row| row.department))
         .collect();
     if names.iter().any(|known| same(known, name)) {
         return Ok(());

@@ -4,7 +4,7 @@
 //! elements that the ledger uses are read, so nothing else of a resource can reach a view. A record that cannot be read
 //! says what is wrong and where, and holds nothing up: the shell counts it and goes on.
 
-pub(crate) mod origin;
+pub mod origin;
 mod resources;
 #[cfg(test)]
 mod tests;
@@ -13,11 +13,12 @@ use wardline_log::Record;
 use wardline_model::EventId;
 use wardline_model::record::{
     CONTROL_ID, EVENT_ID, EVENT_TIME, EVENT_TIME_FROM, EVENT_TIME_PRECISION_MS, EVENT_TYPE, FLAGS,
-    MAPPING, MESSAGE_HASH, MESSAGE_KEY, ORIGIN, RECEIVED, RECORDED, SITE,
+    MAPPING, MESSAGE_HASH, MESSAGE_KEY, RECEIVED, RECORDED,
 };
 use wardline_model::time::parse_rfc3339;
 
 use crate::ledger::Fact;
+use origin::Origin;
 
 /// What is wrong with a record, and where in it. Retrying does not help; the record is counted and set aside.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,40 +38,25 @@ impl DecodeError {
     }
 }
 
-/// `Ok(None)` for a tombstone: it says nothing. `site`, `topic`, `partition` and `offset` are where the record was read;
-/// a replicated record says itself where it came from.
-pub fn fact(
-    site: &str,
-    topic: &str,
-    partition: u32,
-    offset: u64,
-    record: &Record,
-) -> Result<Option<Fact>, DecodeError> {
+/// `Ok(None)` for a tombstone: it says nothing. `origin` is where the record came from (`origin::of`), with the centre's
+/// own name for its site.
+pub fn fact(origin: &Origin, record: &Record) -> Result<Option<Fact>, DecodeError> {
     let Some(value) = &record.value else {
         return Ok(None);
     };
-    let subject = resources::subject(topic, record, value)?;
+    let subject = resources::subject(&origin.topic, record, value)?;
     let id: EventId = required(record, EVENT_ID)?
         .parse()
         .map_err(|_| DecodeError::new("header event-id", "is not agent/incarnation/seq"))?;
     let event_ms = time(record, EVENT_TIME)?
         .ok_or_else(|| DecodeError::new("header event-time", "is missing"))?;
-    let origin = match record.header_str(ORIGIN) {
-        Some(origin) => origin.to_owned(),
-        None => format!("{site}/{topic}/{partition}/{offset}"),
-    };
-    let site = record
-        .header_str(SITE)
-        .or_else(|| origin.split('/').next())
-        .unwrap_or(site)
-        .to_owned();
     let text = |name: &str| record.header_str(name).map(str::to_owned);
     let flags = record.header_str(FLAGS).unwrap_or_default().split(',');
     Ok(Some(Fact {
         part: id.part.unwrap_or_default(),
         id: id.to_string(),
-        site,
-        origin,
+        site: origin.site.clone(),
+        origin: origin.to_string(),
         mapping: text(MAPPING).unwrap_or_default(),
         event_type: required(record, EVENT_TYPE)?.to_owned(),
         event_ms,

@@ -6,19 +6,20 @@
 use std::fmt;
 
 use wardline_log::Record;
-use wardline_model::record::ORIGIN;
+use wardline_model::record::{ORIGIN, SITE};
 use wardline_model::topic::STATUS;
 
 /// Header with the epoch, absent for 0.
 pub(crate) const ORIGIN_EPOCH: &str = "origin-epoch";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) site: String,
-    pub(crate) topic: String,
-    pub(crate) partition: u32,
-    pub(crate) offset: u64,
-    pub(crate) epoch: u32,
+pub struct Origin {
+    /// The centre's name for the site, never what a record says of itself.
+    pub site: String,
+    pub topic: String,
+    pub partition: u32,
+    pub offset: u64,
+    pub epoch: u32,
 }
 
 impl fmt::Display for Origin {
@@ -29,6 +30,35 @@ impl fmt::Display for Origin {
             self.site, self.topic, self.partition, self.offset
         )
     }
+}
+
+/// A log that records are read from, and whose they are.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadFrom<'a> {
+    /// The site of records that are no copies.
+    pub site: &'a str,
+    /// The log is a centre's own: the origin that a record carries was written by its replication. In any other log such
+    /// a header is a claim of whoever wrote it, and counts for nothing.
+    pub copies: bool,
+}
+
+impl ReadFrom<'_> {
+    /// Where a record at this place came from.
+    pub fn origin(&self, topic: &str, partition: u32, offset: u64, record: &Record) -> Origin {
+        let copied = self.copies.then(|| Origin::of(record)).flatten();
+        copied.unwrap_or_else(|| Origin {
+            site: self.site.to_owned(),
+            topic: topic.to_owned(),
+            partition,
+            offset,
+            epoch: 0,
+        })
+    }
+}
+
+/// The site that a record says it is of, where that is another one than its source is.
+pub(crate) fn misnamed<'a>(record: &'a Record, origin: &Origin) -> Option<&'a str> {
+    record.header_str(SITE).filter(|site| *site != origin.site)
 }
 
 impl Origin {

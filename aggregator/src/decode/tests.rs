@@ -5,6 +5,11 @@ use wardline_model::topic;
 use super::*;
 use crate::ledger::{BedSays, Condition, DeviceSays, DeviceValue, Place, Subject, VisitSays};
 
+const HERE: origin::ReadFrom<'_> = origin::ReadFrom {
+    site: "here",
+    copies: false,
+};
+
 fn record(headers: &[(&str, &str)], value: &str) -> Record {
     let mut all: Vec<(&str, &str)> = vec![
         (EVENT_ID, "gw-1/00000000000000ab/7.2"),
@@ -27,7 +32,8 @@ fn record(headers: &[(&str, &str)], value: &str) -> Record {
 }
 
 fn decode(topic: &str, headers: &[(&str, &str)], value: &str) -> Result<Fact, DecodeError> {
-    fact("here", topic, 3, 9, &record(headers, value)).map(|fact| fact.unwrap())
+    let record = record(headers, value);
+    fact(&HERE.origin(topic, 3, 9, &record), &record).map(|fact| fact.unwrap())
 }
 
 const ENCOUNTER: &str = r#"{"resourceType":"Encounter","id":"x","identifier":[{"system":"urn:wardline:visit","value":"v1"},
@@ -72,19 +78,25 @@ fn encounters_are_read() {
     assert_eq!(fact.flags, ["dst-shifted", "charset-replaced"]);
     assert_eq!(
         (fact.site.as_str(), fact.control_id.as_str()),
-        ("st-mary", "77")
+        ("here", "77")
     );
 }
 
 #[test]
-fn a_replicated_record_says_where_it_came_from() {
-    let headers = [(ORIGIN, "st-john/fhir.encounter/0/4"), (SITE, "-")];
-    let fact = decode(topic::FHIR_ENCOUNTER, &headers, ENCOUNTER).unwrap();
-    assert_eq!(
-        (fact.site.as_str(), fact.origin.as_str()),
-        ("st-john", "st-john/fhir.encounter/0/4")
-    );
-    assert_eq!(fact.received_ms, 5);
+fn p12_a_copy_is_of_the_site_that_replication_wrote_and_a_claim_counts_for_nothing() {
+    let copied = [(ORIGIN, "st-john/fhir.encounter/0/4"), (SITE, "st-mary")];
+    let record = record(&copied, ENCOUNTER);
+    for (copies, site, position) in [
+        (true, "st-john", "st-john/fhir.encounter/0/4"),
+        (false, "here", "here/fhir.encounter/3/9"),
+    ] {
+        let from = origin::ReadFrom { copies, ..HERE };
+        let origin = from.origin(topic::FHIR_ENCOUNTER, 3, 9, &record);
+        let fact = fact(&origin, &record).unwrap().unwrap();
+        assert_eq!((fact.site.as_str(), fact.origin.as_str()), (site, position));
+        assert_eq!(origin::misnamed(&record, &origin), Some("st-mary"));
+        assert_eq!(fact.received_ms, 5);
+    }
 }
 
 #[test]
@@ -239,7 +251,10 @@ fn a_tombstone_says_nothing() {
         value: None,
         ..Record::default()
     };
-    assert_eq!(fact("s", topic::FHIR_ENCOUNTER, 0, 0, &record), Ok(None));
+    assert_eq!(
+        fact(&HERE.origin(topic::FHIR_ENCOUNTER, 0, 0, &record), &record),
+        Ok(None)
+    );
 }
 
 #[test]

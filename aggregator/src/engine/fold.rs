@@ -4,7 +4,7 @@
 //! that is committed holds the facts, positions, counters and outbox rows of the same records, no more and no less.
 //! Memory runs ahead of the store by at most one commit interval; a crash folds that part again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wardline_log::Entry;
@@ -13,11 +13,12 @@ use wardline_model::record::EVENT_ID;
 use super::input::Delivery;
 use super::shared::{Folded, Shared};
 use crate::decode;
-use crate::decode::origin::Origin;
+use crate::decode::origin::misnamed;
 use crate::error::AggregatorError;
 use crate::health::coverage::{Heard, speaker};
 use crate::health::fold::InputProgress;
-use crate::ledger::{Fact, Ledger, Outcome, Touched, View};
+use crate::health::status::Speaker;
+use crate::ledger::{Fact, Outcome, Touched, View};
 use crate::store::{Batch, FoldCounts, Mark, Problem, Store, Unreadable};
 use crate::views::{Computed, Views};
 
@@ -26,7 +27,8 @@ pub(crate) struct Fold {
     store: Arc<Store>,
     pending: Batch,
     pending_records: u64,
-    touched: Touched,
+    /// By site.
+    touched: BTreeMap<String, Touched>,
     views: Views,
     unreadable_next: u64,
     history_ms: i64,
@@ -44,11 +46,11 @@ impl Fold {
         store.for_each_fact(|fact| {
             let agent = speaker(&fact.site, &fact.id);
             let heard = heard(&fact, now_ms);
-            let applied = folded.ledger.apply(fact);
-            remember(&mut folded, agent, heard, &applied.touched);
+            let applied = folded.sites.apply(fact);
+            remember(&mut folded, &agent, heard, &applied.touched);
         })?;
         if let Some(horizon) = store.horizon_ms()? {
-            folded.ledger.evict(horizon);
+            folded.sites.evict(horizon);
         }
         drop(folded);
         let mut fold = shared.fold();
@@ -64,7 +66,7 @@ impl Fold {
             store,
             pending: Batch::default(),
             pending_records: 0,
-            touched: Touched::default(),
+            touched: BTreeMap::new(),
             views,
             unreadable_next,
             history_ms,
@@ -81,8 +83,7 @@ impl Fold {
     }
 
     pub(crate) fn has_touched(&self) -> bool {
-        let touched = &self.touched;
-        !(touched.beds.is_empty() && touched.departments.is_empty() && touched.devices.is_empty())
+        !self.touched.is_empty()
     }
 
     pub(crate) fn apply(&mut self, delivery: &Delivery) {
@@ -155,34 +156,24 @@ impl Fold {
         folded: &mut Folded,
         delivery: &Delivery,
         entry: &Entry,
-        counts: &mut std::collections::BTreeMap<String, FoldCounts>,
+        counts: &mut BTreeMap<String, FoldCounts>,
         now_ms: i64,
     ) -> String {
-        let origin = Origin::of(&entry.record);
-        let site = origin
-            .as_ref()
-            .map_or_else(|| delivery.site.clone(), |o| o.site.clone());
+        let place = &delivery.place;
+        let from = delivery.from();
+        let origin = from.origin(&place.topic, place.partition, entry.offset, &entry.record);
+        let site = origin.site.clone();
         let counts = counts.entry(site.clone()).or_default();
         counts.stage.received += 1;
-        let decoded = decode::fact(
-            &delivery.site,
-            &delivery.place.topic,
-            delivery.place.partition,
-            entry.offset,
-            &entry.record,
-        );
-        match decoded {
+        counts.misnamed += u64::from(misnamed(&entry.record, &origin).is_some());
+        match decode::fact(&origin, &entry.record) {
             Ok(Some(fact)) => self.apply_fact(folded, fact, counts, now_ms),
             Ok(None) => counts.stage.filtered += 1,
             Err(error) => {
                 counts.stage.sidelined += 1;
-                let here = format!(
-                    "{}/{}/{}/{}",
-                    delivery.site, delivery.place.topic, delivery.place.partition, entry.offset
-                );
                 self.set_aside(Unreadable {
                     site: site.clone(),
-                    log_position: origin.map_or(here, |o| o.to_string()),
+                    log_position: origin.to_string(),
                     event_id: entry
                         .record
                         .header_str(EVENT_ID)
@@ -207,17 +198,18 @@ impl Fold {
         let heard = heard(&fact, now_ms);
         // Written down before the ledger takes it: only the ledger knows whether it is kept.
         let json = serde_json::to_vec(&fact).unwrap_or_default();
-        let applied = folded.ledger.apply(fact);
+        let applied = folded.sites.apply(fact);
         for key in applied.replaces {
             self.pending.facts.insert(key, None);
         }
         if let Some(key) = applied.store {
             self.pending.facts.insert(key, Some(json));
         }
-        remember(folded, agent, heard, &applied.touched);
-        self.touched.beds.extend(applied.touched.beds);
-        self.touched.departments.extend(applied.touched.departments);
-        self.touched.devices.extend(applied.touched.devices);
+        remember(folded, &agent, heard, &applied.touched);
+        if !applied.touched.is_empty() {
+            let (site, _) = agent;
+            self.touched.entry(site).or_default().add(applied.touched);
+        }
         let stage = &mut counts.stage;
         match applied.outcome {
             Outcome::Applied => stage.applied += 1,
@@ -260,21 +252,21 @@ impl Fold {
     /// Lets go of what ended before the history horizon.
     pub(crate) fn evict(&mut self) {
         let horizon = self.shared.now_ms().saturating_sub(self.history_ms);
-        let gone = self.shared.folded_mut().ledger.evict(horizon);
-        if gone.is_empty() {
-            return;
-        }
-        self.pending.horizon_ms = Some(horizon);
-        tracing::info!(facts = gone.len(), "history beyond the horizon was let go");
-        for key in gone {
-            // Keys are kind/site/…: the count goes to the site that the fact came from.
-            let site = key.split('/').nth(1).unwrap_or_default().to_owned();
+        let gone = self.shared.folded_mut().sites.evict(horizon);
+        for (site, keys) in gone {
+            self.pending.horizon_ms = Some(horizon);
+            tracing::info!(
+                site,
+                facts = keys.len(),
+                "history beyond the horizon was let go"
+            );
             let mut fold = self.shared.fold();
             let counts = fold.counts.entry(site.clone()).or_default();
-            counts.forgotten += 1;
+            counts.forgotten += keys.len() as u64;
             self.pending.counters.insert(site, counts.clone());
             drop(fold);
-            self.pending.facts.insert(key, None);
+            let deleted = keys.into_iter().map(|key| (key, None));
+            self.pending.facts.extend(deleted);
         }
     }
 
@@ -313,63 +305,57 @@ fn heard(fact: &Fact, folded_ms: i64) -> Heard {
     }
 }
 
-fn remember(
-    folded: &mut Folded,
-    agent: crate::health::status::Speaker,
-    heard: Heard,
-    touched: &Touched,
-) {
+fn remember(folded: &mut Folded, agent: &Speaker, heard: Heard, touched: &Touched) {
     for department in &touched.departments {
-        let known = folded
-            .contributors
-            .get(department)
-            .is_some_and(|agents| agents.contains(&agent));
-        if !known {
-            folded
-                .contributors
-                .entry(department.clone())
-                .or_default()
-                .insert(agent.clone());
+        let rests_on = (agent.0.clone(), department.clone());
+        let agents = folded.contributors.entry(rests_on).or_default();
+        if !agents.contains(agent) {
+            agents.insert(agent.clone());
         }
     }
-    let newest = folded.heard.entry(agent).or_default();
+    let newest = folded.heard.entry(agent.clone()).or_default();
     if heard.received_ms >= newest.received_ms {
         *newest = heard;
     }
 }
 
 /// The rows as of a moment: all, or those that were touched.
-fn compute(shared: &Shared, at_ms: i64, only: Option<&Touched>) -> Computed {
+fn compute(shared: &Shared, at_ms: i64, only: Option<&BTreeMap<String, Touched>>) -> Computed {
     let folded = shared.folded();
     let view = View::at(at_ms);
-    let ledger: &Ledger = &folded.ledger;
-    let beds = match only {
-        None => ledger.beds(view),
-        Some(t) => t.beds.iter().filter_map(|b| ledger.bed(b, view)).collect(),
+    let Some(touched) = only else {
+        return Computed {
+            at_ms,
+            beds: folded.sites.beds(None, view),
+            departments: shared.departments(&folded, None, view, true),
+            devices: folded.sites.devices(None, at_ms),
+            complete: true,
+        };
     };
-    let some_departments = only.is_none_or(|t| !t.departments.is_empty());
-    let mut departments = if some_departments {
-        shared.departments(&folded, view, true)
-    } else {
-        Vec::new()
-    };
-    let some_devices = only.is_none_or(|t| !t.devices.is_empty());
-    let mut devices = if some_devices {
-        ledger.devices(at_ms)
-    } else {
-        Vec::new()
-    };
-    if let Some(touched) = only {
-        departments.retain(|row| touched.departments.contains(&row.department));
-        devices.retain(|row| touched.devices.contains(&row.device));
-    }
-    Computed {
+    let mut computed = Computed {
         at_ms,
-        beds,
-        departments,
-        devices,
-        complete: only.is_none(),
+        ..Computed::default()
+    };
+    for (site, touched) in touched {
+        let Some(ledger) = folded.sites.site(site) else {
+            continue;
+        };
+        let beds = touched.beds.iter();
+        computed
+            .beds
+            .extend(beds.filter_map(|bed| ledger.bed(bed, view)));
+        if !touched.departments.is_empty() {
+            let mut rows = shared.departments(&folded, Some(site), view, true);
+            rows.retain(|row| touched.departments.contains(&row.department));
+            computed.departments.extend(rows);
+        }
+        if !touched.devices.is_empty() {
+            let mut rows = ledger.devices(at_ms);
+            rows.retain(|row| touched.devices.contains(&row.device));
+            computed.devices.extend(rows);
+        }
     }
+    computed
 }
 
 /// A partition as the last run left it; its site is known with the first delivery.

@@ -12,6 +12,7 @@ use wardline_log::follow::{Followed, Follower, Item, Place};
 use wardline_log::{Entry, SharedLog};
 use wardline_service::Stop;
 
+use crate::decode::origin::ReadFrom;
 use crate::error::AggregatorError;
 use crate::limits::DELIVERY_RECORDS_MAX;
 use crate::store::Mark;
@@ -21,8 +22,10 @@ use crate::store::Mark;
 pub(crate) struct Input {
     /// Stands in position keys; never changes for the same log.
     pub(crate) name: String,
-    /// The site of records that name no origin.
+    /// The site of records that are no copies.
     pub(crate) site: String,
+    /// The log is the centre's own, and holds copies of other sites' records.
+    pub(crate) copies: bool,
     pub(crate) log: SharedLog,
 }
 
@@ -32,6 +35,7 @@ pub(crate) struct Delivery {
     /// `input/topic/partition`.
     pub(crate) key: String,
     pub(crate) site: String,
+    pub(crate) copies: bool,
     /// Where the partition stands after it.
     pub(crate) place: Place,
     pub(crate) entries: Vec<Entry>,
@@ -40,6 +44,15 @@ pub(crate) struct Delivery {
     pub(crate) problem: Option<String>,
     /// Keeps the reader from going on right now.
     pub(crate) trouble: Option<String>,
+}
+
+impl Delivery {
+    pub(crate) fn from(&self) -> ReadFrom<'_> {
+        ReadFrom {
+            site: &self.site,
+            copies: self.copies,
+        }
+    }
 }
 
 pub(crate) fn position_key(input: &str, topic: &str, partition: u32) -> String {
@@ -116,6 +129,7 @@ impl Input {
         Delivery {
             key: position_key(&self.name, &place.topic, place.partition),
             site: self.site.clone(),
+            copies: self.copies,
             place,
             entries: Vec::new(),
             lost: 0,

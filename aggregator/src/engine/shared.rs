@@ -15,14 +15,14 @@ use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
 use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
-use crate::ledger::{Ledger, View};
+use crate::ledger::{Sites, View};
 use crate::limits::STREAM_CHANGES_MAX;
 
-/// The ledger and who it rests on.
+/// The ledgers and who they rest on.
 pub(crate) struct Folded {
-    pub(crate) ledger: Ledger,
-    /// Department -> agents whose events its rows rest on.
-    pub(crate) contributors: BTreeMap<String, BTreeSet<Speaker>>,
+    pub(crate) sites: Sites,
+    /// Site and department -> agents whose events its rows rest on.
+    pub(crate) contributors: BTreeMap<(String, String), BTreeSet<Speaker>>,
     pub(crate) heard: BTreeMap<Speaker, Heard>,
 }
 
@@ -49,12 +49,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(ledger: Ledger, hooks: Hooks, agent_silent_ms: i64) -> Self {
+    pub(crate) fn new(sites: Sites, hooks: Hooks, agent_silent_ms: i64) -> Self {
         Self {
             hooks,
             agent_silent_ms,
             folded: RwLock::new(Folded {
-                ledger,
+                sites,
                 contributors: BTreeMap::new(),
                 heard: BTreeMap::new(),
             }),
@@ -100,11 +100,12 @@ impl Shared {
     pub(crate) fn departments(
         &self,
         folded: &Folded,
+        site: Option<&str>,
         view: View,
         present: bool,
     ) -> Vec<DepartmentRow> {
         if !present {
-            return folded.ledger.departments(view, &|_| None);
+            return folded.sites.departments(site, view, &|_, _| None);
         }
         let statuses = self.statuses().clone();
         let listening = Listening {
@@ -113,8 +114,9 @@ impl Shared {
             now_ms: view.at_ms,
             silent_after_ms: self.agent_silent_ms,
         };
-        folded.ledger.departments(view, &|department| {
-            listening.coverage(folded.contributors.get(department))
+        folded.sites.departments(site, view, &|site, department| {
+            let rests_on = (site.to_owned(), department.to_owned());
+            listening.coverage(folded.contributors.get(&rests_on))
         })
     }
 }

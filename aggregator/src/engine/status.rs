@@ -19,7 +19,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut deliveries: mpsc::Receiver<Deli
         let mut unreadable = 0;
         let mut statuses = shared.statuses();
         for entry in &delivery.entries {
-            unreadable += u64::from(!statuses.note(&delivery.site, entry, now_ms));
+            unreadable += u64::from(!statuses.note(delivery.from(), entry, now_ms));
         }
         drop(statuses);
         if unreadable > 0 {

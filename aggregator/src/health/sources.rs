@@ -126,6 +126,12 @@ fn bridge_row(
                 .map(|p| p.text.clone()),
         );
     }
+    let misnamed = fold.counts.get(&info.site).map_or(0, |c| c.misnamed);
+    if misnamed > 0 {
+        problems.push(format!(
+            "{misnamed} records call themselves another site's: compare site.name there with the name here"
+        ));
+    }
     problems.extend(fold.store_trouble.clone());
     problems.extend(fold.outbox_trouble.clone());
     let copies = progress.stage(&info.site);

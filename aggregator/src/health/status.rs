@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use wardline_log::{Entry, Record};
 use wardline_model::status::{AgentStatus, BridgeStatus};
+use wardline_model::topic::STATUS;
 
-use crate::decode::origin::Origin;
+use crate::decode::origin::ReadFrom;
 use crate::limits::SETTLED_AFTER_MS;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +33,11 @@ pub(crate) struct Statuses {
 
 impl Statuses {
     /// Takes one record of a status topic. What cannot be read changes nothing and is said by `false`.
-    pub(crate) fn note(&mut self, default_site: &str, entry: &Entry, now_ms: i64) -> bool {
+    pub(crate) fn note(&mut self, from: ReadFrom<'_>, entry: &Entry, now_ms: i64) -> bool {
         let record = &entry.record;
-        let site = Origin::of(record).map_or_else(|| default_site.to_owned(), |o| o.site);
+        let site = from
+            .origin(STATUS, entry.partition, entry.offset, record)
+            .site;
         let Some(name) = name_of(record) else {
             return false;
         };
@@ -92,6 +95,11 @@ fn said_at(record: &Record, fallback_ms: i64) -> i64 {
 mod tests {
     use super::*;
 
+    const A: ReadFrom<'_> = ReadFrom {
+        site: "a",
+        copies: false,
+    };
+
     fn bridge(records: u64) -> Entry {
         let status = BridgeStatus {
             records,
@@ -112,10 +120,10 @@ mod tests {
     #[test]
     fn p4_a_bridges_count_is_compared_only_once_it_is_old_enough() {
         let mut statuses = Statuses::default();
-        assert!(statuses.note("a", &bridge(10), 0));
-        assert!(statuses.note("a", &bridge(20), 5_000));
+        assert!(statuses.note(A, &bridge(10), 0));
+        assert!(statuses.note(A, &bridge(20), 5_000));
         assert_eq!(statuses.settled_records("a"), None);
-        assert!(statuses.note("a", &bridge(30), 15_000));
+        assert!(statuses.note(A, &bridge(30), 15_000));
         assert_eq!(statuses.settled_records("a"), Some(10));
         assert_eq!(statuses.bridges["a"].status.records, 30);
         assert_eq!(statuses.bridges["a"].at_ms, 5);
@@ -126,7 +134,7 @@ mod tests {
         let mut statuses = Statuses::default();
         let mut entry = bridge(1);
         entry.record.value = Some("{".into());
-        assert!(!statuses.note("a", &entry, 0));
+        assert!(!statuses.note(A, &entry, 0));
         assert!(statuses.bridges.is_empty());
     }
 }

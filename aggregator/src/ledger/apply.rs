@@ -18,7 +18,7 @@ use super::outcome::{Applied, Outcome, Touched};
 /// Every message that is held, by the sender's identity. Only looked up; no order of it reaches a result.
 #[derive(Default)]
 pub(crate) struct Seen {
-    events: HashMap<(Token, Arc<str>), Same>,
+    events: HashMap<Token, Same>,
     len: usize,
     conflicts: u64,
 }
@@ -60,10 +60,6 @@ impl Same {
     }
 }
 
-fn name(identity: &Identity) -> (Token, Arc<str>) {
-    (identity.key.clone(), identity.site.clone())
-}
-
 impl Seen {
     pub(crate) fn len(&self) -> usize {
         self.len
@@ -75,7 +71,7 @@ impl Seen {
     }
 
     fn get(&self, identity: &Identity) -> Option<Arc<Event>> {
-        let same = self.events.get(&name(identity))?;
+        let same = self.events.get(&identity.key)?;
         same.all()
             .iter()
             .find(|event| event.identity == *identity)
@@ -85,7 +81,7 @@ impl Seen {
     /// Whether another message with the same identity is there. The event itself must not be.
     fn insert(&mut self, event: &Arc<Event>) -> bool {
         self.len += 1;
-        match self.events.entry(name(&event.identity)) {
+        match self.events.entry(event.identity.key.clone()) {
             Entry::Vacant(free) => {
                 free.insert(Same::One(event.clone()));
                 false
@@ -101,7 +97,7 @@ impl Seen {
     }
 
     pub(crate) fn remove(&mut self, event: &Event) {
-        let Entry::Occupied(mut taken) = self.events.entry(name(&event.identity)) else {
+        let Entry::Occupied(mut taken) = self.events.entry(event.identity.key.clone()) else {
             return;
         };
         self.len = self.len.saturating_sub(1);
@@ -145,8 +141,9 @@ impl Ledger {
                 return Applied::nothing(Outcome::Duplicate);
             }
             applied.outcome = Outcome::Duplicate;
-            if known.storage_key() != event.storage_key() {
-                applied.replaces.push(known.storage_key());
+            let (before, now) = (known.storage_key(&self.site), event.storage_key(&self.site));
+            if before != now {
+                applied.replaces.push(before);
             }
             self.forget(&known, &mut applied.touched);
         } else if self.too_late(event) {
@@ -156,7 +153,7 @@ impl Ledger {
         if conflict && applied.outcome == Outcome::Applied {
             applied.outcome = Outcome::Conflict;
         }
-        applied.store = Some(event.storage_key());
+        applied.store = Some(event.storage_key(&self.site));
         applied
     }
 

@@ -20,7 +20,7 @@ use crate::limits::DEVICE_SILENT_MS;
 impl Ledger {
     /// What was known at a moment: the facts that an agent had received by then, folded anew.
     pub fn known(&self, known_ms: i64) -> Self {
-        let mut then = Self::new(self.list.clone());
+        let mut then = Self::new(&self.site, self.list.clone());
         let of_visits = self
             .groups
             .values()
@@ -75,6 +75,7 @@ impl Ledger {
         let state = bed.at(at_ms);
         let newest_ms = self.newest_ms(&state, at_ms);
         BedRow {
+            site: self.site.to_string(),
             bed: name.to_string(),
             department: bed.department.to_string(),
             class: bed.class,
@@ -108,8 +109,8 @@ impl Ledger {
         let rows = self.as_known(view, |ledger| ledger.count(view.at_ms));
         rows.into_iter()
             .map(|(name, count)| {
-                let coverage = coverage(&name);
-                count.row(name, view.at_ms, coverage)
+                let coverage = coverage(&self.site, &name);
+                count.row(&self.site, name, view.at_ms, coverage)
             })
             .collect()
     }
@@ -169,9 +170,10 @@ impl Ledger {
 
     /// All devices, by name.
     pub fn devices(&self, now_ms: i64) -> Vec<DeviceRow> {
-        let rows = self.devices.iter().map(|((_, name), device)| {
+        let rows = self.devices.iter().map(|(name, device)| {
             let state = device.state();
             DeviceRow {
+                site: self.site.to_string(),
                 device: name.to_string(),
                 department: self
                     .list
@@ -189,9 +191,7 @@ impl Ledger {
                     .is_none_or(|heard_ms| now_ms.saturating_sub(heard_ms) > DEVICE_SILENT_MS),
             }
         });
-        let mut rows: Vec<DeviceRow> = rows.collect();
-        rows.sort_by(|a, b| a.device.cmp(&b.device));
-        rows
+        rows.collect()
     }
 }
 
@@ -229,9 +229,16 @@ impl Count {
         }
     }
 
-    fn row(self, department: String, at_ms: i64, coverage: Option<f64>) -> DepartmentRow {
+    fn row(
+        self,
+        site: &str,
+        department: String,
+        at_ms: i64,
+        coverage: Option<f64>,
+    ) -> DepartmentRow {
         let row = self.row;
         DepartmentRow {
+            site: site.to_owned(),
             department,
             occupancy: (row.staffed > 0).then(|| f64::from(row.occupied) / f64::from(row.staffed)),
             oldest_dirty_s: self.dirty_since_ms.map(|ms| seconds(at_ms, ms)),

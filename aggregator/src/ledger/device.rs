@@ -264,10 +264,7 @@ impl Ledger {
         let Subject::Device(says) = &fact.subject else {
             return applied;
         };
-        let name = (
-            self.names.shared(&fact.site),
-            self.names.shared(&says.device),
-        );
+        let name = self.names.shared(&says.device);
         let known = self.devices.contains_key(&name);
         let newest_ms = fact.event_ms.max(fact.received_ms);
         if !known && self.horizon_ms.is_some_and(|horizon| newest_ms < horizon) {

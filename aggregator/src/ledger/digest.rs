@@ -15,7 +15,17 @@ use super::group::Group;
 const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
 
-struct Hash(u128);
+pub(super) struct Hash(u128);
+
+impl Hash {
+    /// Of what `write` writes.
+    pub(super) fn of(write: impl FnOnce(&mut Self) -> fmt::Result) -> String {
+        let mut hash = Self(OFFSET);
+        // Writing into a hash cannot fail.
+        write(&mut hash).ok();
+        format!("{:032x}", hash.0)
+    }
+}
 
 impl Write for Hash {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -29,10 +39,7 @@ impl Write for Hash {
 impl Ledger {
     /// Equal digests mean equal states, whatever order the facts came in.
     pub fn digest(&self) -> String {
-        let mut hash = Hash(OFFSET);
-        // Writing into a hash cannot fail.
-        self.canonical(&mut hash).ok();
-        format!("{:032x}", hash.0)
+        Hash::of(|hash| self.canonical(hash))
     }
 
     /// The state as text, for people who look for the difference between two digests.
@@ -43,7 +50,8 @@ impl Ledger {
         text
     }
 
-    fn canonical(&self, out: &mut impl Write) -> fmt::Result {
+    pub(super) fn canonical(&self, out: &mut impl Write) -> fmt::Result {
+        writeln!(out, "site {}", self.site)?;
         let groups = self.groups.values();
         let mut visits: Vec<(&Arc<str>, &Group)> = groups
             .flat_map(|group| group.names.iter().map(move |name| (name, group)))
@@ -79,10 +87,10 @@ impl Ledger {
                 slot(pending.slot)
             )?;
         }
-        for ((site, name), device) in &self.devices {
+        for (name, device) in &self.devices {
             writeln!(
                 out,
-                "device {site}/{name} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                "device {name} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
                 device.state(),
                 device.battery(),
                 device.location(),

@@ -102,7 +102,6 @@ impl Token {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
     pub(crate) key: Token,
-    pub(crate) site: Arc<str>,
     pub(crate) hash: Token,
     pub(crate) part: u16,
 }
@@ -122,7 +121,7 @@ pub(crate) struct Event {
     pub(crate) mapping: Arc<str>,
     pub(crate) event_type: Arc<str>,
     pub(crate) flags: Box<[Arc<str>]>,
-    /// site/visit, or the bed's name for a report about a bed.
+    /// The visit, or the bed's name for a report about a bed.
     pub(crate) about: Arc<str>,
     pub(crate) merged: Option<Arc<str>>,
     pub(crate) active: Option<Spot>,
@@ -155,11 +154,6 @@ impl Spot {
     }
 }
 
-/// `site/visit`: pseudonyms are per site, and stay apart even if two sites came to use the same.
-pub(crate) fn visit_name(site: &str, visit: &str) -> String {
-    format!("{site}/{visit}")
-}
-
 impl Event {
     /// `None` for a fact that is about no visit and no bed.
     pub(crate) fn new(fact: &Fact, names: &mut Names) -> Option<Self> {
@@ -173,11 +167,8 @@ impl Event {
         let mut event = Self::bare(fact, kind, names);
         match &fact.subject {
             Subject::Visit(says) => {
-                event.about = names.shared(&visit_name(&fact.site, &says.visit));
-                event.merged = says
-                    .merged
-                    .as_deref()
-                    .map(|merged| names.shared(&visit_name(&fact.site, merged)));
+                event.about = names.shared(&says.visit);
+                event.merged = says.merged.as_deref().map(|merged| names.shared(merged));
                 event.active = says.active.as_ref().map(|place| Spot::new(place, names));
                 event.prior = says.prior.as_ref().map(|place| Spot::new(place, names));
                 event.reserved = says.reserved.as_ref().map(|place| Spot::new(place, names));
@@ -192,18 +183,15 @@ impl Event {
     }
 
     fn bare(fact: &Fact, kind: Kind, names: &mut Names) -> Self {
-        let site = names.shared(&fact.site);
         let id = Numbered::new(&fact.id, names);
         let identity = match (&fact.message_key, &fact.message_hash) {
             (Some(key), hash) => Identity {
                 key: Token::new(Some(key)),
-                site: site.clone(),
                 hash: Token::new(hash.as_deref()),
                 part: fact.part,
             },
             (None, _) => Identity {
                 key: Token::Text(fact.id.as_str().into()),
-                site: site.clone(),
                 hash: Token::None,
                 part: fact.part,
             },
@@ -222,7 +210,7 @@ impl Event {
             mapping: names.shared(&fact.mapping),
             event_type: names.shared(&fact.event_type),
             flags: fact.flags.iter().map(|flag| names.shared(flag)).collect(),
-            about: site,
+            about: names.shared(""),
             merged: None,
             active: None,
             prior: None,
@@ -231,13 +219,13 @@ impl Event {
         }
     }
 
-    pub(crate) fn storage_key(&self) -> String {
+    pub(crate) fn storage_key(&self, site: &str) -> String {
         let kind = if self.kind == Kind::BedStatus {
             "bed"
         } else {
             "visit"
         };
-        storage_key(kind, &self.identity.site, &self.id.to_string())
+        storage_key(kind, site, &self.id.to_string())
     }
 
     /// Of several copies of one message the one that was received first is kept: then `known` views are right, and

@@ -79,7 +79,10 @@ impl Ledger {
         for event in &gone {
             self.seen.remove(event);
         }
-        let mut keys: Vec<String> = gone.iter().map(|event| event.storage_key()).collect();
+        let mut keys: Vec<String> = gone
+            .iter()
+            .map(|event| event.storage_key(&self.site))
+            .collect();
         keys.extend(self.evict_devices(horizon_ms));
         self.hospital.refresh();
         self.hospital

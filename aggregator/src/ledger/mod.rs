@@ -1,5 +1,6 @@
-//! The bed ledger and the device ledger: from facts to beds, departments and devices.
+//! The bed ledger and the device ledger of a site: from facts to beds, departments and devices.
 //!
+//! A site is the unit: `Ledger` knows one, `Sites` keeps them apart, and nothing but the site's name joins them.
 //! Pure: no I/O, no clock, no async. The state is a function of the *set* of facts (docs/specs/bed-ledger.md): applying
 //! them in another order, twice or late gives the same state and the same `digest`. Applying is incremental: a fact
 //! refolds the visit it is about and touches the beds that visit touches, nothing else.
@@ -24,6 +25,7 @@ mod marks;
 mod merge;
 mod natural;
 mod outcome;
+mod sites;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 pub use bedlist::{BedList, BedListError, ListedBed};
 pub use fact::{BedSays, Condition, DeviceSays, DeviceValue, Fact, Place, Subject, VisitSays};
 pub use outcome::{Applied, Counters, Outcome, Touched};
+pub use sites::{BedLists, Sites};
 
 use apply::Seen;
 use device::Device;
@@ -58,11 +61,12 @@ impl View {
     }
 }
 
-/// Share of a department's sources that were heard lately: the shell knows.
-pub type Coverage<'a> = &'a dyn Fn(&str) -> Option<f64>;
+/// Share of the sources of a site's department that were heard lately: the shell knows.
+pub type Coverage<'a> = &'a dyn Fn(&str, &str) -> Option<f64>;
 
-/// Visits, beds, departments and devices, as the facts so far make them.
+/// Visits, beds, departments and devices of one site, as the facts so far make them.
 pub struct Ledger {
+    site: Arc<str>,
     list: BedList,
     names: Names,
     groups: BTreeMap<u64, Group>,
@@ -71,15 +75,15 @@ pub struct Ledger {
     next_group: u64,
     seen: Seen,
     hospital: Hospital,
-    /// By site and name.
-    devices: BTreeMap<(Arc<str>, Arc<str>), Device>,
+    devices: BTreeMap<Arc<str>, Device>,
     device_facts: u64,
     horizon_ms: Option<i64>,
 }
 
 impl Ledger {
-    pub fn new(list: BedList) -> Self {
+    pub fn new(site: &str, list: BedList) -> Self {
         Self {
+            site: site.into(),
             hospital: Hospital::new(&list),
             list,
             names: Names::default(),

@@ -18,12 +18,24 @@ pub enum Outcome {
     Filtered,
 }
 
-/// Rows that may have changed, by name.
+/// Rows of one site that may have changed, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Touched {
     pub beds: BTreeSet<String>,
     pub departments: BTreeSet<String>,
     pub devices: BTreeSet<String>,
+}
+
+impl Touched {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.beds.is_empty() && self.departments.is_empty() && self.devices.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.beds.extend(other.beds);
+        self.departments.extend(other.departments);
+        self.devices.extend(other.devices);
+    }
 }
 
 /// What the shell has to do after one fact: first delete `replaces`, then put the fact under `store`.
@@ -51,4 +63,18 @@ pub struct Counters {
     pub beds_in_conflict: u64,
     /// Beds that events name and the hospital's list does not.
     pub unlisted_beds: u64,
+}
+
+impl Counters {
+    pub(crate) fn and(self, other: &Self) -> Self {
+        Self {
+            facts: self.facts + other.facts,
+            visits: self.visits + other.visits,
+            devices: self.devices + other.devices,
+            cancels_without_target: self.cancels_without_target + other.cancels_without_target,
+            message_conflicts: self.message_conflicts + other.message_conflicts,
+            beds_in_conflict: self.beds_in_conflict + other.beds_in_conflict,
+            unlisted_beds: self.unlisted_beds + other.unlisted_beds,
+        }
+    }
 }

@@ -42,8 +42,8 @@ pub(crate) fn scrape(shared: &Shared, sites: &[SiteInfo]) -> String {
 fn snapshot(shared: &Shared, sites: &[SiteInfo]) -> Snapshot {
     let folded = shared.folded();
     let now_ms = shared.now_ms();
-    let devices = folded.ledger.devices(now_ms);
-    let departments = shared.departments(&folded, View::at(now_ms), true);
+    let devices = folded.sites.devices(None, now_ms);
+    let departments = shared.departments(&folded, None, View::at(now_ms), true);
     let fold = shared.fold().clone();
     let statuses = shared.statuses().clone();
     let listening = Listening {
@@ -54,7 +54,7 @@ fn snapshot(shared: &Shared, sites: &[SiteInfo]) -> Snapshot {
     };
     Snapshot {
         departments,
-        counters: folded.ledger.counters(),
+        counters: folded.sites.counters(),
         devices: devices.len(),
         silent: devices.iter().filter(|d| d.silent).count(),
         accounting: accounting(&statuses, &fold, &shared.progress, sites, now_ms),

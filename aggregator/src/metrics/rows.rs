@@ -95,13 +95,20 @@ pub(super) fn departments(text: &mut Text, rows: &[DepartmentRow]) {
     );
     for row in rows {
         for (status, n) in BED_STATES {
-            let labels = [("department", row.department.as_str()), ("status", status)];
+            let labels = [
+                ("site", row.site.as_str()),
+                ("department", &row.department),
+                ("status", status),
+            ];
             text.line("wardline_beds", &labels, n(row));
         }
     }
     for (name, help, value) in DEPARTMENT_GAUGES {
         text.each(name, "gauge", help, rows, |row| {
-            value(row).map(|value| (vec![("department", row.department.as_str())], value))
+            value(row).map(|value| {
+                let labels = vec![("site", row.site.as_str()), ("department", &row.department)];
+                (labels, value)
+            })
         });
     }
 }
@@ -197,6 +204,13 @@ pub(super) fn ledger(text: &mut Text, snapshot: &Snapshot) {
         "Facts let go beyond the history horizon.",
         counts,
         |(site, counts)| Some((vec![("site", site.as_str())], counts.forgotten)),
+    );
+    text.each(
+        "wardline_ledger_misnamed_records_total",
+        "counter",
+        "Records that call themselves another site's; they count at the site they came from.",
+        counts,
+        |(site, counts)| Some((vec![("site", site.as_str())], counts.misnamed)),
     );
     text.one(
         "wardline_store_commits_total",

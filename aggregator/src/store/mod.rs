@@ -155,12 +155,14 @@ impl Store {
         self.write("commit", |tx| write_batch(tx, batch))
     }
 
-    pub(crate) fn set_beds(&self, text: &str) -> Result<(), AggregatorError> {
-        if self.beds()? == text {
+    /// The text of each site's bed list.
+    pub(crate) fn set_beds(&self, texts: &BTreeMap<String, String>) -> Result<(), AggregatorError> {
+        if self.beds()? == *texts {
             return Ok(());
         }
-        self.write("keep the bed list", |tx| {
-            tx.open_table(META)?.insert(META_BEDS, text.as_bytes())?;
+        let json = to_json(texts);
+        self.write("keep the bed lists", |tx| {
+            tx.open_table(META)?.insert(META_BEDS, json.as_slice())?;
             Ok(())
         })
     }

@@ -14,9 +14,12 @@ use super::tables::{
 use crate::error::AggregatorError;
 
 impl Store {
-    pub(crate) fn beds(&self) -> Result<String, AggregatorError> {
-        let text = self.meta(META_BEDS)?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&text).into_owned())
+    /// The text of each site's bed list.
+    pub(crate) fn beds(&self) -> Result<BTreeMap<String, String>, AggregatorError> {
+        let json = self.meta(META_BEDS)?;
+        Ok(json
+            .and_then(|json| serde_json::from_slice(&json).ok())
+            .unwrap_or_default())
     }
 
     pub(crate) fn horizon_ms(&self) -> Result<Option<i64>, AggregatorError> {

@@ -50,6 +50,9 @@ pub struct FoldCounts {
     pub lost: u64,
     /// Two messages with one identity and different bytes; both are kept, both count as applied.
     pub conflicts: u64,
+    /// Records that call themselves another site's than the one they came from; they count at the one they came from.
+    #[serde(default)]
+    pub misnamed: u64,
     /// Facts let go because they ended before the history horizon; they stay counted as applied.
     pub forgotten: u64,
 }

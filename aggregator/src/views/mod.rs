@@ -1,7 +1,7 @@
 //! From rows of the ledger to what is published: which rows changed, and how they stand in the view topics.
 //!
 //! A row is published when anything but its age changed: ages grow by themselves, and a reader adds them up from `as_of`.
-//! Keys are bed, department and device; a row that is gone becomes a tombstone. Nothing here can hold a patient.
+//! Keys are site and name, `st-mary/ICU^1^2`; a row that is gone becomes a tombstone. Nothing here can hold a patient.
 
 pub(crate) mod publish;
 
@@ -20,7 +20,8 @@ pub(crate) const TOPICS: [&str; 3] = [VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE];
 /// What can be a row of a view.
 trait Row: Clone + PartialEq + Serialize {
     const TOPIC: &'static str;
-    fn key(&self) -> &str;
+    /// `site/name`: no site's name holds a `/`.
+    fn key(&self) -> String;
     /// The row without what changes by itself.
     fn still(&self) -> Self;
     fn change(self) -> Change;
@@ -28,8 +29,8 @@ trait Row: Clone + PartialEq + Serialize {
 
 impl Row for BedRow {
     const TOPIC: &'static str = VIEW_BED;
-    fn key(&self) -> &str {
-        &self.bed
+    fn key(&self) -> String {
+        format!("{}/{}", self.site, self.bed)
     }
     fn still(&self) -> Self {
         Self {
@@ -44,8 +45,8 @@ impl Row for BedRow {
 
 impl Row for DepartmentRow {
     const TOPIC: &'static str = VIEW_DEPARTMENT;
-    fn key(&self) -> &str {
-        &self.department
+    fn key(&self) -> String {
+        format!("{}/{}", self.site, self.department)
     }
     fn still(&self) -> Self {
         Self {
@@ -61,8 +62,8 @@ impl Row for DepartmentRow {
 
 impl Row for DeviceRow {
     const TOPIC: &'static str = VIEW_DEVICE;
-    fn key(&self) -> &str {
-        &self.device
+    fn key(&self) -> String {
+        format!("{}/{}", self.site, self.device)
     }
     fn still(&self) -> Self {
         Self {
@@ -83,6 +84,7 @@ struct Published<'a, T> {
 }
 
 /// Rows that were worked out at one moment: all there are, or some that may have changed.
+#[derive(Default)]
 pub(crate) struct Computed {
     pub(crate) at_ms: i64,
     pub(crate) beds: Vec<BedRow>,
@@ -159,10 +161,10 @@ fn compare<T: Row>(
     diff: &mut Diff,
 ) {
     if complete {
-        let here: std::collections::BTreeSet<&str> = rows.iter().map(Row::key).collect();
+        let here: std::collections::BTreeSet<String> = rows.iter().map(Row::key).collect();
         let gone: Vec<String> = known
             .keys()
-            .filter(|key| !here.contains(key.as_str()))
+            .filter(|key| !here.contains(*key))
             .cloned()
             .collect();
         for key in gone {
@@ -172,10 +174,10 @@ fn compare<T: Row>(
     }
     for row in rows {
         let still = row.still();
-        if known.get(row.key()) == Some(&still) {
+        let key = row.key();
+        if known.get(&key) == Some(&still) {
             continue;
         }
-        let key = row.key().to_owned();
         known.insert(key.clone(), still);
         let json = serde_json::to_vec(&Published { as_of, row: &row }).ok();
         put(diff, T::TOPIC, key, json, seq);
@@ -207,11 +209,9 @@ mod tests {
 
     fn computed(departments: Vec<DepartmentRow>) -> Computed {
         Computed {
-            at_ms: 0,
-            beds: Vec::new(),
             departments,
-            devices: Vec::new(),
             complete: true,
+            ..Computed::default()
         }
     }
 

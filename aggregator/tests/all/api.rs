@@ -397,8 +397,8 @@ async fn q9_health_readiness_about_and_metrics_answer() {
     let (status, metrics) = w.aggregator.get("/metrics").await;
     assert_eq!(status, 200);
     for line in [
-        "wardline_beds{department=\"ICU\",status=\"occupied\"} 1",
-        "wardline_department_occupancy_ratio{department=\"ICU\"} 0.5",
+        "wardline_beds{site=\"st-mary\",department=\"ICU\",status=\"occupied\"} 1",
+        "wardline_department_occupancy_ratio{site=\"st-mary\",department=\"ICU\"} 0.5",
         "wardline_stage_events_total{site=\"st-mary\",stage=\"ledger\",fate=\"received\"} 16",
         "wardline_unaccounted_events{site=\"st-mary\",stage=\"ledger\"} 0",
         "wardline_unaccounted_events_sum 0",

@@ -1,9 +1,11 @@
 //! The fold as a whole: from records in a real log to rows, state and counts, through every kind of end.
 
 use crate::support::records::{adt, adt_of, broken, device_state, story, tombstone};
-use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest, row};
+use crate::support::{
+    Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, digest_of_site, newest, row,
+};
 use wardline_aggregator::hooks::FaultPoint;
-use wardline_aggregator::{digest_of_log, digest_of_store, recompute, summary_of_store};
+use wardline_aggregator::{digest_of_store, recompute, summary_of_store};
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
 use wardline_service::ManualClock;
 
@@ -18,9 +20,7 @@ fn noon() -> Setup {
 }
 
 async fn digest_of(site: &LogDir) -> String {
-    digest_of_log(&site.log, "st-mary", BEDS, None)
-        .await
-        .unwrap()
+    digest_of_site(&site.log, "st-mary", None).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +103,7 @@ async fn p5_view_rows_of_a_killed_run_are_published_after_it() {
         aggregator.stop().await;
         let published = newest(&site.log, VIEW_BED).await;
         for bed in beds["beds"].as_array().unwrap() {
-            let shown = &published[bed["bed"].as_str().unwrap()];
+            let shown = &published[&format!("st-mary/{}", bed["bed"].as_str().unwrap())];
             assert_eq!(shown["status"], bed["status"], "{point:?} {shown:#}");
             assert!(shown["as_of"].is_string());
         }
@@ -244,7 +244,7 @@ async fn p4_counts_and_positions_go_on_after_a_restart() {
     aggregator.stop().await;
     let summary = summary_of_store(data.path()).unwrap();
     assert_eq!(summary.positions["st-mary/fhir.location/0"].read.next, 4);
-    assert_eq!(summary.beds_csv, BEDS);
+    assert_eq!(summary.beds["st-mary"], BEDS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,11 +293,10 @@ async fn p6_a_recomputation_from_the_log_gives_the_rows_that_are_shown() {
     let aggregator = Aggregator::local(data.path(), &site, &noon()).await;
     let shown = aggregator.json("/api/v1/beds").await;
     aggregator.stop().await;
-    let beds = wardline_aggregator::ledger::BedList::parse(BEDS).unwrap();
-    let ledger = recompute(&site.log, &[site.local("st-mary")], beds, None)
+    let ledger = recompute(&site.log, &[site.local("st-mary")], None)
         .await
         .unwrap();
-    let computed = ledger.beds(wardline_aggregator::ledger::View::at(NOON));
+    let computed = ledger.beds(None, wardline_aggregator::ledger::View::at(NOON));
     assert_eq!(shown["beds"], serde_json::to_value(computed).unwrap());
     assert_eq!(ledger.digest(), digest_of_store(data.path()).unwrap());
 }
@@ -325,9 +324,7 @@ async fn p7_history_beyond_the_horizon_is_let_go_and_the_rest_equals_a_recomputa
         after.counters["st-mary"].forgotten,
         before.facts - after.facts
     );
-    let again = digest_of_log(&site.log, "st-mary", BEDS, after.horizon_ms)
-        .await
-        .unwrap();
+    let again = digest_of_site(&site.log, "st-mary", after.horizon_ms).await;
     assert_eq!(after.digest, again);
 }
 
@@ -356,7 +353,7 @@ async fn p10_time_alone_changes_rows_and_they_are_published() {
     crate::support::eventually("the silent device is published", || async {
         newest(&site.log, VIEW_DEVICE)
             .await
-            .get("pump-1")
+            .get("st-mary/pump-1")
             .is_some_and(|row| row["silent"] == true)
     })
     .await;

@@ -4,11 +4,17 @@
 use std::path::{Path, PathBuf};
 
 use wardline_aggregator::decode;
+use wardline_aggregator::decode::origin::ReadFrom;
 use wardline_aggregator::ledger::{
     BedList, Condition, DeviceValue, Fact, Ledger, Outcome, Subject, View,
 };
 use wardline_log::Record;
 use wardline_model::topic::FHIR_TOPICS;
+
+const FROM: ReadFrom<'_> = ReadFrom {
+    site: "st-mary",
+    copies: false,
+};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fhir-bridge/tests/golden")
@@ -46,7 +52,7 @@ fn fact_of(path: &Path, record: &serde_json::Value) -> Fact {
         time_ms: record["time_ms"].as_i64().unwrap(),
     };
     let topic = record["topic"].as_str().unwrap();
-    let fact = decode::fact("st-mary", topic, 0, 0, &read);
+    let fact = decode::fact(&FROM.origin(topic, 0, 0, &read), &read);
     fact.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         .unwrap()
 }
@@ -101,11 +107,11 @@ fn the_words_of_the_message_arrive() {
 
 #[test]
 fn b18_an_admission_of_the_bridge_occupies_its_bed() {
-    let mut ledger = Ledger::new(BedList::empty());
+    let mut ledger = Ledger::new("s", BedList::empty());
     let fact = named("adt_a01").remove(0);
     let at = View::at(fact.event_ms);
     assert_eq!(ledger.apply(fact).outcome, Outcome::Applied);
     let bed = ledger.bed("ICU^1^2", at).unwrap();
     assert_eq!((bed.status.as_str(), bed.listed), ("occupied", false));
-    assert_eq!(ledger.departments(at, &|_| None)[0].department, "ICU");
+    assert_eq!(ledger.departments(at, &|_, _| None)[0].department, "ICU");
 }

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::records::{Said, adt, bed_status};
-use crate::support::{Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, newest};
-use wardline_aggregator::{Source, digest_of_log, digest_of_store};
+use crate::support::{
+    Aggregator, LogDir, MINUTE, NOON, Seeded, Setup, beds, digest_of_site, newest,
+};
+use wardline_aggregator::{Source, digest_of_store};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION, VIEW_BED};
@@ -21,6 +23,7 @@ fn noon() -> Setup {
 fn source(log: &SharedLog) -> Vec<Source> {
     vec![Source {
         site: "st-mary".into(),
+        beds: beds(),
         log: log.clone(),
         local: true,
     }]
@@ -117,12 +120,12 @@ async fn p5_after_kill_9_at_any_moment_nothing_is_lost_or_doubled() {
     );
     let beds = aggregator.json("/api/v1/beds").await;
     aggregator.stop().await;
-    let again = digest_of_log(&log, "st-mary", BEDS, None).await.unwrap();
+    let again = digest_of_site(&log, "st-mary", None).await;
     assert_eq!(digest_of_store(folder.path()).unwrap(), again);
     let published = newest(&log, VIEW_BED).await;
     for bed in beds["beds"].as_array().unwrap() {
         assert_eq!(
-            published[bed["bed"].as_str().unwrap()]["status"],
+            published[&format!("st-mary/{}", bed["bed"].as_str().unwrap())]["status"],
             bed["status"]
         );
     }

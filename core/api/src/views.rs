@@ -13,6 +13,7 @@ pub struct Departments {
 /// `beds` counts each bed once: the sum of the eight states.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DepartmentRow {
+    pub site: String,
     pub department: String,
     pub beds: u32,
     pub staffed: u32,
@@ -47,6 +48,7 @@ pub struct Beds {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BedRow {
+    pub site: String,
     pub bed: String,
     pub department: String,
     pub class: BedClass,
@@ -72,6 +74,7 @@ pub struct Devices {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeviceRow {
+    pub site: String,
     pub device: String,
     pub department: String,
     pub kind: Option<String>,
@@ -85,6 +88,7 @@ pub struct DeviceRow {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
+    pub site: String,
     pub bed: String,
     pub as_of: String,
     pub status: BedStatus,

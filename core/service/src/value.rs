@@ -171,11 +171,13 @@ pub struct SourceTable {
     pub log: LogUrl,
     /// Before every topic name in the site's Kafka.
     pub log_prefix: Option<String>,
+    /// The site's own list of its beds.
+    pub beds: Option<PathBuf>,
 }
 
 impl SourceTable {
     fn of(table: &BTreeMap<String, String>) -> Result<Self, String> {
-        let known = ["site", "log", "log_prefix"];
+        let known = ["site", "log", "log_prefix", "beds"];
         if let Some(other) = table.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(format!("`{other}` is not a known key of it"));
         }
@@ -185,13 +187,13 @@ impl SourceTable {
             site: SiteName::parse(needed("site")?).map_err(|why| of("site", why))?,
             log: LogUrl::parse(needed("log")?).map_err(|why| of("log", why))?,
             log_prefix: table.get("log_prefix").cloned(),
+            beds: table.get("beds").map(PathBuf::from),
         })
     }
 }
 
 impl Setting for Vec<SourceTable> {
-    const ALLOWED: &'static str =
-        "[[aggregator.source]] tables with the keys site, log (embedded or kafka://…), log_prefix";
+    const ALLOWED: &'static str = "[[aggregator.source]] tables with the keys site, log (embedded or kafka://…), log_prefix, beds (a CSV file)";
     fn parse(_: &str) -> Result<Self, String> {
         Err("has the wrong type".to_owned())
     }
@@ -200,5 +202,12 @@ impl Setting for Vec<SourceTable> {
             Value::Tables(tables) => tables.iter().map(SourceTable::of).collect(),
             Value::One(_) | Value::List(_) => Err("has the wrong type".to_owned()),
         }
+    }
+    fn placed_in(self, base: &Path) -> Self {
+        let placed = |table: SourceTable| SourceTable {
+            beds: table.beds.map(|path| base.join(path)),
+            ..table
+        };
+        self.into_iter().map(placed).collect()
     }
 }

@@ -4,7 +4,7 @@
 //! aggregator. They stop the other way round, also when one of them fails: the agent before the bridge that takes its
 //! events, the log last.
 
-use wardline_aggregator::Source;
+use wardline_aggregator::{SiteBeds, Source};
 use wardline_log::SharedLog;
 use wardline_service::{MqttUrl, Problem, Running, Settings, Supervisor};
 
@@ -12,6 +12,7 @@ pub(crate) struct Parts {
     agent: wardline_agent::Config,
     bridge: wardline_bridge::Config,
     aggregator: wardline_aggregator::Config,
+    beds: SiteBeds,
 }
 
 impl Parts {
@@ -19,14 +20,16 @@ impl Parts {
         let agent = wardline_agent::Config::from_settings(settings);
         let bridge = wardline_bridge::Config::from_settings(settings);
         let aggregator = wardline_aggregator::Config::from_settings(settings);
-        match (agent, bridge, aggregator) {
-            (Ok(agent), Ok(bridge), Ok(aggregator)) => Ok(Self {
+        let beds = SiteBeds::from_settings(settings);
+        match (agent, bridge, aggregator, beds) {
+            (Ok(agent), Ok(bridge), Ok(aggregator), Ok(beds)) => Ok(Self {
                 agent,
                 bridge,
                 aggregator,
+                beds,
             }),
-            (agent, bridge, aggregator) => {
-                let found = [agent.err(), bridge.err(), aggregator.err()];
+            (agent, bridge, aggregator, beds) => {
+                let found = [agent.err(), bridge.err(), aggregator.err(), beds.err()];
                 let mut problems: Vec<Problem> = found.into_iter().flatten().flatten().collect();
                 problems.sort_by(|a, b| (&a.key, &a.why).cmp(&(&b.key, &b.why)));
                 problems.dedup();
@@ -62,6 +65,7 @@ async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<(
         .collect();
     let source = Source {
         site,
+        beds: configured.beds,
         log: log.clone(),
         local: true,
     };

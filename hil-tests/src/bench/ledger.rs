@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use serde_json::json;
+use wardline_aggregator::decode::origin::ReadFrom;
 use wardline_aggregator::ledger::{BedList, Ledger};
-use wardline_aggregator::{Source, decode};
+use wardline_aggregator::{SiteBeds, Source, decode};
 use wardline_log::follow::Scan;
 use wardline_log::{SharedLog, Target};
 use wardline_model::topic::FHIR_TOPICS;
@@ -17,6 +18,11 @@ use super::proc::cpu_s;
 use super::report::say;
 
 const WAIT_S: u64 = 300;
+
+const FROM: ReadFrom<'_> = ReadFrom {
+    site: "bench",
+    copies: false,
+};
 
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     for (kind, what) in [(Kind::Adt, "ADT"), (Kind::Device, "device events")] {
@@ -44,14 +50,15 @@ async fn in_memory(log: &SharedLog, what: &str, turn: u32) -> anyhow::Result<()>
             while let Some(entries) = scan.next().await? {
                 let begun = Instant::now();
                 facts.extend(entries.iter().filter_map(|entry| {
-                    decode::fact("bench", topic, at.partition, entry.offset, &entry.record).ok()?
+                    let origin = FROM.origin(topic, at.partition, entry.offset, &entry.record);
+                    decode::fact(&origin, &entry.record).ok()?
                 }));
                 decoding += begun.elapsed();
             }
         }
     }
     let count = facts.len() as f64;
-    let mut ledger = Ledger::new(BedList::empty());
+    let mut ledger = Ledger::new("bench", BedList::empty());
     let begun = Instant::now();
     for fact in facts {
         ledger.apply(fact);
@@ -88,6 +95,7 @@ async fn durable(log: &SharedLog, what: &str, events: u64, turn: u32) -> anyhow:
     let (begun, cpu) = (Instant::now(), cpu_s(std::process::id())?);
     let source = Source {
         site: "bench".to_owned(),
+        beds: SiteBeds::default(),
         log: log.clone(),
         local: true,
     };

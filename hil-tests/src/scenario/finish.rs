@@ -6,6 +6,7 @@ use anyhow::{Context, ensure};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use serde::Serialize;
+use wardline_aggregator::decode::origin::ReadFrom;
 
 use crate::check::{Frames, acked_stand_once_and_in_order, settled};
 use crate::load::{Acked, Load, Where};
@@ -105,8 +106,12 @@ async fn drained(site: &Site) -> anyhow::Result<i64> {
 pub(crate) async fn same_digest(site: &Site) -> anyhow::Result<String> {
     let kept = wardline_aggregator::summary_of_store(&site.aggregator_data())?;
     let log = site.centre_log().await?;
-    let (name, beds) = (crate::target::SITE, kept.beds_csv.as_str());
-    let computed = wardline_aggregator::digest_of_log(&log, name, beds, kept.horizon_ms).await?;
+    let from = ReadFrom {
+        site: crate::target::SITE,
+        copies: site.has_a_centre(),
+    };
+    let computed =
+        wardline_aggregator::digest_of_log(&log, from, &kept.beds, kept.horizon_ms).await?;
     log.close().await?;
     ensure!(
         kept.digest == computed,

@@ -192,7 +192,7 @@ fn b26_a_pending_discharge_counts_where_the_visit_is_now() {
     let ledger = told([said("A01", 1, 10).in_("A^^"), said("A16", 2, 12).in_("A^^")]);
     assert!(
         ledger
-            .departments(View::at(13 * MINUTE), &|_| None)
+            .departments(View::at(13 * MINUTE), &|_, _| None)
             .iter()
             .all(|row| row.pending_out == 0)
     );

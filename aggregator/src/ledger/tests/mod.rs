@@ -123,7 +123,7 @@ pub(super) fn condition(n: u64, minute: i64, bed: &str, code: &str) -> Fact {
 }
 
 pub(super) fn ledger() -> Ledger {
-    Ledger::new(BedList::parse(LIST).unwrap())
+    Ledger::new("s", BedList::parse(LIST).unwrap())
 }
 
 pub(super) fn fold(facts: impl IntoIterator<Item = Fact>) -> Ledger {
@@ -161,7 +161,7 @@ pub(super) fn assert_beds(ledger: &Ledger, minute: i64, expected: &[(&str, BedSt
 }
 
 pub(super) fn department(ledger: &Ledger, name: &str, minute: i64) -> wardline_api::DepartmentRow {
-    let rows = ledger.departments(View::at(minute * MINUTE), &|_| None);
+    let rows = ledger.departments(View::at(minute * MINUTE), &|_, _| None);
     rows.into_iter()
         .find(|row| row.department == name)
         .unwrap_or_else(|| panic!("no {name}"))

@@ -463,7 +463,7 @@ fn same_at_every_minute(facts: &[Fact]) {
                 ledger.canonical_text()
             );
         }
-        for row in ledger.departments(View::at(minute * MINUTE), &|_| None) {
+        for row in ledger.departments(View::at(minute * MINUTE), &|_, _| None) {
             let got = (row.pending_in, row.pending_out);
             assert_eq!(
                 got,

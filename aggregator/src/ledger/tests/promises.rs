@@ -70,7 +70,7 @@ proptest! {
             for minute in [3, 12, 40] {
                 let view = View::at(minute * MINUTE);
                 prop_assert_eq!(ledger.beds(view), scratch.beds(view));
-                prop_assert_eq!(ledger.departments(view, &|_| None), scratch.departments(view, &|_| None));
+                prop_assert_eq!(ledger.departments(view, &|_, _| None), scratch.departments(view, &|_, _| None));
             }
         }
     }
@@ -126,7 +126,7 @@ proptest! {
     #[test]
     fn b34_the_states_of_a_department_add_up(specs in specs(TRIGGERS.to_vec()), minute in 0..40_i64) {
         let ledger = fold(facts(&specs));
-        for row in ledger.departments(View::at(minute * MINUTE), &|_| None) {
+        for row in ledger.departments(View::at(minute * MINUTE), &|_, _| None) {
             let sum = row.occupied + row.available + row.reserved + row.dirty + row.cleaning + row.blocked + row.closed + row.unknown;
             prop_assert_eq!(row.beds, sum);
             prop_assert!(row.on_leave <= row.occupied && row.conflicts <= row.occupied);

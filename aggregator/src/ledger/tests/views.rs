@@ -11,7 +11,7 @@ fn b34_the_eight_states_add_up_and_listed_departments_are_always_there() {
         said("A01", 3, 10).in_(A3).fact(),
         said("A01", 4, 11).of("v2").in_("A^9^9").fact(),
     ]);
-    let rows = ledger.departments(View::at(20 * MINUTE), &|name| {
+    let rows = ledger.departments(View::at(20 * MINUTE), &|_, name| {
         (name == "Ward A").then_some(0.5)
     });
     let names: Vec<&str> = rows.iter().map(|row| row.department.as_str()).collect();
@@ -121,7 +121,7 @@ fn b36_known_uses_only_what_was_received_by_then() {
         at_ms: 25 * MINUTE,
         known_ms: Some(60 * MINUTE),
     };
-    let rows = ledger.departments(view, &|_| None);
+    let rows = ledger.departments(view, &|_, _| None);
     assert_eq!(rows.iter().map(|row| row.occupied).sum::<u32>(), 1);
     assert_eq!(
         rows.iter()
@@ -178,7 +178,7 @@ fn p9_no_row_and_no_explanation_names_a_visit() {
     let shown = format!(
         "{:?} {:?} {:?} {:?}",
         ledger.beds(view),
-        ledger.departments(view, &|_| None),
+        ledger.departments(view, &|_, _| None),
         ledger.devices(0),
         ledger.explain(A1, view)
     );

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wardline_aggregator::decode::origin::ReadFrom;
 use wardline_aggregator::hooks::{FaultPoint, Hooks};
-use wardline_aggregator::{Config, Source};
+use wardline_aggregator::{Config, SiteBeds, Source, digest_of_log};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{Cleanup, Entry, Record, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, RETRY, SIDELINE, STATUS};
@@ -33,6 +34,20 @@ pub const BEDS: &str = "bed,department,class,staffed\n\
 /// 2026-03-01T12:00:00Z.
 pub const NOON: i64 = 1_772_366_400_000;
 pub const MINUTE: i64 = 60_000;
+
+pub fn beds() -> SiteBeds {
+    SiteBeds::parse(BEDS.to_owned()).unwrap()
+}
+
+/// Digest of everything that a site's own log holds.
+pub async fn digest_of_site(log: &SharedLog, site: &str, horizon_ms: Option<i64>) -> String {
+    let from = ReadFrom {
+        site,
+        copies: false,
+    };
+    let beds = BTreeMap::from([(site.to_owned(), BEDS.to_owned())]);
+    digest_of_log(log, from, &beds, horizon_ms).await.unwrap()
+}
 
 /// One log in a folder of its own.
 pub struct LogDir {
@@ -104,6 +119,7 @@ impl LogDir {
     pub fn local(&self, site: &str) -> Source {
         Source {
             site: site.to_owned(),
+            beds: beds(),
             log: self.log.clone(),
             local: true,
         }
@@ -147,7 +163,6 @@ pub async fn newest(log: &SharedLog, topic: &str) -> BTreeMap<String, Value> {
 pub struct Setup {
     pub clock: Option<Arc<ManualClock>>,
     pub fault: Option<FaultPoint>,
-    pub beds: Option<String>,
     pub history: Option<&'static str>,
 }
 
@@ -167,14 +182,12 @@ impl Setup {
     }
 
     pub fn config(&self, data: &Path) -> Config {
-        std::fs::write(data.join("beds.csv"), self.beds.as_deref().unwrap_or(BEDS)).unwrap();
         let settings = Settings::for_tests(
             data,
             &[
                 ("aggregator.api.listen", "127.0.0.1:0"),
                 ("aggregator.history", self.history.unwrap_or("100000d")),
                 ("site.name", "st-mary"),
-                ("site.beds", "beds.csv"),
             ],
         )
         .unwrap();
