@@ -24,7 +24,7 @@ use wardline_log::SharedLog;
 use wardline_service::{Running, Supervisor};
 
 use crate::map::{SiteContext, SiteKey};
-use crate::status::{Board, StatusTask, TransformShown, TransformView};
+use crate::status::{StatusCollector, StatusTask};
 use crate::transform::{Counters, Transform};
 
 /// Where agents connect, in `Running::addresses`; absent behind a broker.
@@ -62,15 +62,15 @@ async fn assemble_apart(config: Config, parts: &mut Supervisor) -> anyhow::Resul
 /// Ingest ends first, then the transform, and the status last, so that it says how everything ended.
 async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> anyhow::Result<()> {
     let key = site_key(&config).await?;
-    let board = Arc::new(Board::default());
+    let collector = Arc::new(StatusCollector::default());
     let state = ingest::prepare(&config.ingest, &log).await?;
     let counters = Arc::new(Counters::default());
     let status = StatusTask {
         site: config.ingest.site.clone(),
         insecure: config.insecure,
         log: Arc::clone(&log),
-        board: Arc::clone(&board),
-        transform: view(Arc::clone(&counters)),
+        collector: Arc::clone(&collector),
+        transform: Arc::clone(&counters),
     };
     parts.task("the status", |stop| async move {
         status.run(stop).await;
@@ -89,7 +89,7 @@ async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> any
         transform::run(transform, stop).await;
         Ok(())
     });
-    ingest::serve(&config.ingest, log, state, board, parts).await?;
+    ingest::serve(&config.ingest, log, state, collector, parts).await?;
     let listen = parts.addresses().get(ADDRESS);
     if config.insecure && listen.is_some_and(|at| !at.ip().is_loopback()) {
         warn!("agents connect without TLS from other machines: bridge.insecure is set");
@@ -102,20 +102,4 @@ async fn site_key(config: &Config) -> anyhow::Result<SiteKey> {
     let folder = config.folder.clone();
     let key = tokio::task::spawn_blocking(move || files::site_key::load_or_create(&folder));
     Ok(key.await.context("reading the site's key")??)
-}
-
-fn view(counters: Arc<Counters>) -> TransformView {
-    Arc::new(move || {
-        let now = counters.snapshot();
-        TransformShown {
-            counts: now.counts,
-            records: now.records,
-            problem: now.problem,
-            retried: now.retried,
-            filtered: now.filtered,
-            lag_records: now.lag_records,
-            lost_records: now.lost_records,
-            internal: now.internal,
-        }
-    })
 }

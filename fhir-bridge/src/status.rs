@@ -1,7 +1,7 @@
 //! What agents and the bridge say about themselves, on its way to the log topic `status` (docs/specs/ingest.md
 //! I23, I24): key = agent name, or `bridge`; newest wins.
 //!
-//! `Board` is where the parts of the bridge leave what they know; `run` writes what changed, no more often than
+//! `StatusCollector` is where the parts of the bridge leave what they know; `run` writes what changed, no more often than
 //! somebody can look. Nothing here holds up ingest: a status that could not be written is written later.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,43 +25,22 @@ use crate::limits::{
     AGENTS_MAX, PROBLEM_SHOWN_MS, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS,
     STATUS_INTERVAL_MS, STATUS_TICK_MS, STOP_WAIT_MS,
 };
+use crate::transform::{Counters, TransformStatus};
 
 /// Key of the bridge's own status.
 pub const BRIDGE_KEY: &str = "bridge";
 const VERSION: u8 = 1;
 
-/// What the transform has done so far.
-pub type TransformView = Arc<dyn Fn() -> TransformShown + Send + Sync>;
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct TransformShown {
-    #[serde(skip)]
-    pub counts: StageCounts,
-    #[serde(skip)]
-    pub records: u64,
-    #[serde(skip)]
-    pub problem: Option<String>,
-    /// Replays of the sideline, apart: they were counted when they were set aside.
-    pub retried: StageCounts,
-    /// Why events were filtered.
-    pub filtered: BTreeMap<String, u64>,
-    /// Log records that wait, and those that retention took before they were read.
-    pub lag_records: u64,
-    pub lost_records: u64,
-    /// Events on which the mapping itself broke.
-    pub internal: u64,
-}
-
 #[derive(Debug)]
-pub struct Board {
+pub struct StatusCollector {
     clock: SharedClock,
-    ingest: Mutex<IngestView>,
-    agents: Mutex<BTreeMap<AgentName, Said>>,
+    ingest: Mutex<IngestStatus>,
+    agents: Mutex<BTreeMap<AgentName, AgentEntry>>,
     problems: Mutex<BTreeMap<String, Problem>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IngestView {
+pub struct IngestStatus {
     pub counts: StageCounts,
     pub gaps: u64,
     /// Frames that were not taken; they are not part of `counts`.
@@ -71,17 +50,17 @@ pub struct IngestView {
 
 /// How a status message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum StatusOrigin {
     /// Said now; behind a broker it may be a will.
-    Now,
+    Said,
     /// The agent vanished.
     Will,
     /// Said earlier, and kept by a broker.
-    Kept,
+    Retained,
 }
 
 #[derive(Debug)]
-struct Said {
+struct AgentEntry {
     status: AgentStatus,
     /// Whether the newest was written, when the last was, and whether that said online.
     written: bool,
@@ -97,11 +76,11 @@ struct Problem {
 
 /// The bridge's status as it stands in the log: the shared fields, and what only people read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Shown {
+pub struct PublishedStatus {
     #[serde(flatten)]
     pub status: BridgeStatus,
     pub refused: u64,
-    pub transform_more: TransformShown,
+    pub transform_more: TransformStatus,
     pub insecure: bool,
     pub problems: Vec<String>,
 }
@@ -110,13 +89,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Default for Board {
+impl Default for StatusCollector {
     fn default() -> Self {
         Self::new(SystemClock::shared())
     }
 }
 
-impl Board {
+impl StatusCollector {
     pub fn new(clock: SharedClock) -> Self {
         Self {
             clock,
@@ -172,7 +151,7 @@ impl Board {
     }
 
     /// An agent's status message, or the will that speaks for it. One that cannot be read changes nothing.
-    pub fn agent_said(&self, agent: &AgentName, payload: &[u8], heard: Heard) {
+    pub fn agent_said(&self, agent: &AgentName, payload: &[u8], origin: StatusOrigin) {
         let status = (payload.len() <= CONTROL_BYTES_MAX)
             .then(|| serde_json::from_slice::<AgentStatus>(payload).ok())
             .flatten()
@@ -183,8 +162,8 @@ impl Board {
             ));
             return;
         };
-        status.online &= heard != Heard::Will;
-        if !status.online && heard != Heard::Kept {
+        status.online &= origin != StatusOrigin::Will;
+        if !status.online && origin != StatusOrigin::Retained {
             // A will was written at the connect; it speaks now.
             status.at_ms = self.now_ms();
         }
@@ -193,7 +172,7 @@ impl Board {
             said.written &= said.status == status;
             said.status = status;
         } else if agents.len() < AGENTS_MAX {
-            let said = Said {
+            let said = AgentEntry {
                 status,
                 written: false,
                 written_at: None,
@@ -203,7 +182,7 @@ impl Board {
         }
     }
 
-    pub fn ingest(&self) -> IngestView {
+    pub fn ingest(&self) -> IngestStatus {
         locked(&self.ingest).clone()
     }
 
@@ -296,15 +275,15 @@ pub struct StatusTask {
     pub site: SiteName,
     pub insecure: bool,
     pub log: SharedLog,
-    pub board: Arc<Board>,
-    pub transform: TransformView,
+    pub collector: Arc<StatusCollector>,
+    pub transform: Arc<Counters>,
 }
 
 impl StatusTask {
     pub async fn run(self, stop: Stop) {
         let mut tick = interval(Duration::from_millis(STATUS_TICK_MS));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last: Option<(Shown, Instant)> = None;
+        let mut last: Option<(PublishedStatus, Instant)> = None;
         loop {
             tokio::select! {
                 () = stop.stopped() => break,
@@ -320,9 +299,9 @@ impl StatusTask {
         timeout(wait, self.write(&mut last, true)).await.ok();
     }
 
-    async fn write(&self, last: &mut Option<(Shown, Instant)>, now: bool) {
-        let now_ms = self.board.now_ms();
-        let mut records = self.board.agents_due(now_ms);
+    async fn write(&self, last: &mut Option<(PublishedStatus, Instant)>, now: bool) {
+        let now_ms = self.collector.now_ms();
+        let mut records = self.collector.agents_due(now_ms);
         let shown = self.shown(now_ms);
         let own = now || due(last.as_ref(), &shown);
         if own {
@@ -336,15 +315,15 @@ impl StatusTask {
             Ok(_) => {}
             Err(error) => {
                 warn!(%error, "the status could not be written; tried again later");
-                self.board.agents_not_written();
+                self.collector.agents_not_written();
             }
         }
     }
 
-    fn shown(&self, at_ms: i64) -> Shown {
-        let ingest = self.board.ingest();
-        let transform = (self.transform)();
-        let mut problems = self.board.problems();
+    fn shown(&self, at_ms: i64) -> PublishedStatus {
+        let ingest = self.collector.ingest();
+        let transform = self.transform.snapshot();
+        let mut problems = self.collector.problems();
         problems.extend(transform.problem.clone());
         if transform.internal > 0 {
             problems.push(format!(
@@ -352,7 +331,7 @@ impl StatusTask {
                 transform.internal
             ));
         }
-        Shown {
+        PublishedStatus {
             status: BridgeStatus {
                 v: VERSION,
                 site: self.site.to_string(),
@@ -373,7 +352,7 @@ impl StatusTask {
 }
 
 /// Whether the bridge's status has to be written: changed and not just written, or not heard of for long.
-fn due(last: Option<&(Shown, Instant)>, shown: &Shown) -> bool {
+fn due(last: Option<&(PublishedStatus, Instant)>, shown: &PublishedStatus) -> bool {
     let Some((last, at)) = last else { return true };
     let age = at.elapsed();
     if age >= Duration::from_millis(STATUS_HEARTBEAT_MS) {

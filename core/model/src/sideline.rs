@@ -38,7 +38,7 @@ const KIND_FRAME: &str = "frame";
 
 /// Why something was set aside, and where in it. `detail` is for people and never repeats what the bytes hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Reason {
     /// A stable code, such as `hl7-no-visit`.
     pub cause: Cow<'static, str>,
     /// A segment or field, a JSON path, `frame` or `headers`.
@@ -48,7 +48,7 @@ pub struct Refusal {
     pub detail: String,
 }
 
-impl Refusal {
+impl Reason {
     pub fn new(
         cause: &'static str,
         place: impl Into<Cow<'static, str>>,
@@ -90,7 +90,7 @@ pub enum RawKind {
 pub struct SidelineRecord {
     /// `agent/incarnation/seq`; of a frame its first event.
     pub event_id: String,
-    pub why: Refusal,
+    pub why: Reason,
     /// `name@version`.
     pub mapping: String,
     pub site: String,
@@ -123,7 +123,7 @@ impl SidelineRecord {
         id: &EventId,
         site: &str,
         mapping: &str,
-        why: Refusal,
+        why: Reason,
     ) -> Option<Self> {
         let (class, source) = (event.class, event.source.clone());
         let (kind, raw) = match &event.body {
@@ -233,7 +233,7 @@ impl SidelineRecord {
         };
         Self {
             event_id: text(EVENT_ID),
-            why: Refusal {
+            why: Reason {
                 cause: text(CAUSE).into(),
                 place: text(WHERE).into(),
                 rule: text(RULE).into(),
@@ -392,7 +392,7 @@ mod tests {
             body,
         };
         let id = EventId::new(AgentName::new("gw-1").unwrap(), Incarnation(7), 9);
-        let why = Refusal::new("json-ts", "$.ts", "J8", "missing");
+        let why = Reason::new("json-ts", "$.ts", "J8", "missing");
         let record = SidelineRecord::of_event(&event, &id, "st-mary", "devices@1", why).unwrap();
         (event, record)
     }

@@ -36,10 +36,6 @@ pub fn status(site: &SiteName, agent: &AgentName) -> String {
     format!("{ROOT}/{site}/{agent}/status")
 }
 
-pub fn config(site: &SiteName, agent: &AgentName) -> String {
-    format!("{ROOT}/{site}/{agent}/config")
-}
-
 /// What an upstream topic is for, once it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Upstream {

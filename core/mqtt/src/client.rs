@@ -128,13 +128,13 @@ impl MqttClient {
         }
     }
 
-    /// Subscribes and says which topics were granted. What comes before the answer is dropped.
+    /// Subscribes, and says whether it was granted. What comes before the answer is dropped.
     ///
     /// # Errors
     /// The connection is at its end.
-    pub async fn subscribe(&mut self, topics: &[String]) -> Result<Vec<bool>, ClientError> {
+    pub async fn subscribe(&mut self, topic: &str) -> Result<bool, ClientError> {
         let id = self.next_id();
-        put_subscribe(&mut self.io.out, id, topics).map_err(|_| ClientError::TooLong)?;
+        put_subscribe(&mut self.io.out, id, topic).map_err(|_| ClientError::TooLong)?;
         loop {
             let frame = self.frame().await?;
             if frame.kind == Kind::Suback {

@@ -19,27 +19,25 @@ pub(super) enum LinkError {
     Lost(#[from] ClientError),
 }
 
-/// Connected, and subscribed to `topics`: receipts cannot be missed from here on. All of it within `limit`.
+/// Connected, and subscribed to `receipts`: they cannot be missed from here on. All of it within `limit`.
 pub(super) async fn open(
     dialer: &dyn Dialer,
     login: &Login,
-    topics: &[String],
+    receipts: &str,
     limit: Duration,
 ) -> Result<MqttClient, LinkError> {
     let connected = async {
         let stream = dialer.dial().await?;
         let mut client = MqttClient::login(stream, login).await?;
-        let granted = client.subscribe(topics).await?;
+        let granted = client.subscribe(receipts).await?;
         Ok::<_, ClientError>((client, granted))
     };
     let connected = timeout(limit, connected).await;
     let connected = connected.map_err(|_| LinkError::Timeout(limit))?;
     let (client, granted) = connected.map_err(LinkError::Connect)?;
-    // The first topic carries the receipts: without it nothing could ever be freed.
-    if granted.first() == Some(&true) {
-        Ok(client)
-    } else {
-        let receipts = topics.first().cloned().unwrap_or_default();
-        Err(LinkError::Subscription(receipts))
+    // Without receipts nothing could ever be freed.
+    match granted {
+        true => Ok(client),
+        false => Err(LinkError::Subscription(receipts.to_owned())),
     }
 }

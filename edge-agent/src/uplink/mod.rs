@@ -114,11 +114,7 @@ impl Uplink {
             }),
             packet_bytes_max: CONTROL_BYTES_MAX + 4096,
         };
-        let topics = [
-            self.receipt_topic.clone(),
-            topic::config(&self.site, &self.agent),
-        ];
         let limit = Duration::from_millis(self.window.timeout_ms.min(UPLINK_CONNECT_TIMEOUT_MS));
-        link::open(self.dialer.as_ref(), &login, &topics, limit).await
+        link::open(self.dialer.as_ref(), &login, &self.receipt_topic, limit).await
     }
 }

@@ -18,7 +18,7 @@ pub fn may_publish(site: &SiteName, agent: &AgentName, name: &str) -> Option<Ups
 }
 
 pub fn may_subscribe(site: &SiteName, agent: &AgentName, filter: &str) -> bool {
-    filter == topic::receipt(site, agent) || filter == topic::config(site, agent)
+    filter == topic::receipt(site, agent)
 }
 
 #[cfg(test)]
@@ -70,13 +70,9 @@ mod tests {
             &agent,
             "wardline/v1/st-mary/gw-1/receipt"
         ));
-        assert!(may_subscribe(
-            &site,
-            &agent,
-            "wardline/v1/st-mary/gw-1/config"
-        ));
         for denied in [
             "#",
+            "wardline/v1/st-mary/gw-1/config",
             "wardline/v1/st-mary/+/receipt",
             "wardline/v1/st-mary/gw-2/receipt",
             "wardline/v1/st-mary/gw-1/up/live",

@@ -1,4 +1,4 @@
-//! What a batch of frames becomes: records to append, verdicts, watermarks to come, counters. Pure.
+//! What a batch of frames becomes: records to append, answers, watermarks to come, counters. Pure.
 //!
 //! Kept true (docs/specs/ingest.md): a frame's bytes go into the log as they came unless only a part is new
 //! (I2, I3); gap records stand before the frame that made them known (I4); a frame that cannot be read goes to the
@@ -18,11 +18,11 @@ use crate::ingest::record::{self, FrameHash};
 use crate::ingest::watermark::{Full, Life, Pending, Watermarks};
 use crate::limits::{DAMAGED_REMEMBERED_MAX, FRAME_RECORD_BYTES_MAX};
 
-/// Frames of one connection in the order of the wire. `line` tells connections apart; 0 is a broker's, on which
+/// Frames of one connection in the order of the wire. `connection` tells them apart; 0 is a broker's, on which
 /// a refusal closes nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Group {
-    pub line: u64,
+    pub connection: u64,
     pub frames: Vec<Incoming>,
 }
 
@@ -45,7 +45,7 @@ pub enum Refused {
     #[error(
         "a frame before it on the same connection was refused; the order of a lane would be lost"
     )]
-    LineClosed,
+    ConnectionClosed,
 }
 
 /// What a batch becomes once its append has succeeded.
@@ -54,8 +54,8 @@ pub struct Plan {
     pub frames: Vec<Record>,
     pub sideline: Vec<Record>,
     /// For each group, for each of its frames.
-    pub verdicts: Vec<Vec<Result<(), Refused>>>,
-    /// Lines on which a frame was refused: nothing that follows on them is taken (I15).
+    pub answers: Vec<Vec<Result<(), Refused>>>,
+    /// Connections on which a frame was refused: nothing that follows on them is taken (I15).
     pub closed: BTreeSet<u64>,
     pub pending: Pending,
     /// Lives that get a receipt: all of which a readable frame came.
@@ -100,25 +100,29 @@ pub struct Known<'a> {
     pub damaged: &'a Damaged,
 }
 
-pub fn decide(known: &Known<'_>, groups: &[Group], now_ms: i64) -> Plan {
+pub fn decide<'a>(
+    known: &Known<'_>,
+    groups: impl IntoIterator<Item = &'a Group>,
+    now_ms: i64,
+) -> Plan {
     let mut plan = Plan::default();
     for group in groups {
-        let mut verdicts = Vec::with_capacity(group.frames.len());
+        let mut answers = Vec::with_capacity(group.frames.len());
         for frame in &group.frames {
-            let verdict = if plan.closed.contains(&group.line) {
-                Err(Refused::LineClosed)
+            let answer = if plan.closed.contains(&group.connection) {
+                Err(Refused::ConnectionClosed)
             } else {
                 plan.take(known, frame, now_ms)
             };
-            if verdict.is_err() {
+            if answer.is_err() {
                 plan.refused += 1;
-                if group.line != 0 {
-                    plan.closed.insert(group.line);
+                if group.connection != 0 {
+                    plan.closed.insert(group.connection);
                 }
             }
-            verdicts.push(verdict);
+            answers.push(answer);
         }
-        plan.verdicts.push(verdicts);
+        plan.answers.push(answers);
     }
     plan
 }

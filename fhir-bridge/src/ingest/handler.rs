@@ -17,15 +17,15 @@ use wardline_mqtt::{
 
 use crate::ingest::access;
 use crate::ingest::decide::{Group, Incoming, Refused};
-use crate::ingest::queue::{Job, Line};
-use crate::status::{Board, Heard};
+use crate::ingest::queue::{AgentConnection, Job};
+use crate::status::{StatusCollector, StatusOrigin};
 
 pub struct IngestHandler {
     site: SiteName,
     queue: mpsc::Sender<Job>,
-    board: Arc<Board>,
-    lines: Mutex<HashMap<Arc<str>, Arc<Line>>>,
-    next_line: AtomicU64,
+    collector: Arc<StatusCollector>,
+    connections: Mutex<HashMap<Arc<str>, Arc<AgentConnection>>>,
+    next_connection: AtomicU64,
 }
 
 /// What stands at one place of a batch.
@@ -35,21 +35,27 @@ enum Slot {
 }
 
 impl IngestHandler {
-    pub fn new(site: SiteName, queue: mpsc::Sender<Job>, board: Arc<Board>) -> Arc<Self> {
+    pub fn new(
+        site: SiteName,
+        queue: mpsc::Sender<Job>,
+        collector: Arc<StatusCollector>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             site,
             queue,
-            board,
-            lines: Mutex::default(),
-            next_line: AtomicU64::new(1),
+            collector,
+            connections: Mutex::default(),
+            next_connection: AtomicU64::new(1),
         })
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Line>>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<AgentConnection>>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sorts a batch: frames go to the task, a status to the board, the rest is refused.
+    /// Sorts a batch: frames go to the task, a status to the collector, the rest is refused.
     fn sort(&self, agent: &AgentName, batch: Vec<Publish>) -> (Vec<Slot>, Vec<Incoming>) {
         let mut frames = Vec::with_capacity(batch.len());
         let slot = |publish: Publish| match access::may_publish(&self.site, agent, &publish.topic) {
@@ -61,16 +67,16 @@ impl IngestHandler {
                 Slot::Frame
             }
             Some(Upstream::Status { .. }) => {
-                let heard = if publish.will {
-                    Heard::Will
+                let origin = if publish.will {
+                    StatusOrigin::Will
                 } else {
-                    Heard::Now
+                    StatusOrigin::Said
                 };
-                self.board.agent_said(agent, &publish.payload, heard);
+                self.collector.agent_said(agent, &publish.payload, origin);
                 Slot::Settled(Settlement::Accepted)
             }
             None => {
-                self.board.problem(format!("{agent}: publishes where it may not; only its own up and status topics are open to it"));
+                self.collector.problem(format!("{agent}: publishes where it may not; only its own up and status topics are open to it"));
                 Slot::Settled(Settlement::Refused(Refusal::NotAuthorized))
             }
         };
@@ -82,22 +88,25 @@ impl IngestHandler {
 impl Handler for IngestHandler {
     fn connect(&self, client: &Client) -> BoxFuture<'static, Result<Session, ConnectRefusal>> {
         if access::agent_of(&self.site, &client.id).is_none() {
-            self.board.problem(format!(
+            self.collector.problem(format!(
                 "a client connects that is no agent of site {}; its client id has to be {}.AGENT",
                 self.site, self.site
             ));
             return Box::pin(ready(Err(ConnectRefusal::ClientIdInvalid)));
         }
-        let line = Line::new(self.next_line.fetch_add(1, Ordering::Relaxed));
-        self.lines().insert(Arc::clone(&client.id), line);
+        let connection = AgentConnection::new(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        self.connections()
+            .insert(Arc::clone(&client.id), connection);
         Box::pin(ready(Ok(Session::default())))
     }
 
     fn publish(&self, client: &Client, batch: Vec<Publish>) -> BoxFuture<'static, Vec<Settlement>> {
         let all = |refusal, count| vec![Settlement::Refused(refusal); count];
         let count = batch.len();
-        let line = self.lines().get(&client.id).map(Arc::clone);
-        let (Some(agent), Some(line)) = (access::agent_of(&self.site, &client.id), line) else {
+        let connection = self.connections().get(&client.id).map(Arc::clone);
+        let (Some(agent), Some(connection)) =
+            (access::agent_of(&self.site, &client.id), connection)
+        else {
             return Box::pin(ready(all(Refusal::NotAuthorized, count)));
         };
         let (slots, frames) = self.sort(&agent, batch);
@@ -106,18 +115,18 @@ impl Handler for IngestHandler {
         }
         let (reply, settled) = oneshot::channel();
         let group = Group {
-            line: line.id,
+            connection: connection.id,
             frames,
         };
         let job = Job {
             group,
-            line: Some(Arc::clone(&line)),
+            connection: Some(Arc::clone(&connection)),
             reply,
             room: None,
         };
         if let Err(error) = self.queue.try_send(job) {
             // What follows on this connection must not overtake what was refused here.
-            line.close();
+            connection.close();
             let refusal = match error {
                 mpsc::error::TrySendError::Full(_) => Refusal::Busy,
                 mpsc::error::TrySendError::Closed(_) => Refusal::Unavailable,
@@ -126,7 +135,7 @@ impl Handler for IngestHandler {
         }
         Box::pin(async move {
             match settled.await {
-                Ok(verdicts) => merge(slots, verdicts),
+                Ok(answers) => merge(slots, answers),
                 Err(_) => vec![Settlement::Refused(Refusal::Unavailable); count],
             }
         })
@@ -143,21 +152,21 @@ impl Handler for IngestHandler {
     }
 
     fn disconnected(&self, client: &Client, _graceful: bool) {
-        self.lines().remove(&client.id);
+        self.connections().remove(&client.id);
     }
 }
 
-fn merge(slots: Vec<Slot>, verdicts: Vec<Result<(), Refused>>) -> Vec<Settlement> {
-    let mut verdicts = verdicts.into_iter();
-    let verdict = |slot| match slot {
-        Slot::Settled(verdict) => verdict,
-        Slot::Frame => match verdicts.next() {
+fn merge(slots: Vec<Slot>, answers: Vec<Result<(), Refused>>) -> Vec<Settlement> {
+    let mut answers = answers.into_iter();
+    let answer = |slot| match slot {
+        Slot::Settled(answer) => answer,
+        Slot::Frame => match answers.next() {
             Some(Ok(())) => Settlement::Accepted,
             Some(Err(refused)) => Settlement::Refused(refusal(refused)),
             None => Settlement::Refused(Refusal::Unavailable),
         },
     };
-    slots.into_iter().map(verdict).collect()
+    slots.into_iter().map(answer).collect()
 }
 
 fn refusal(refused: Refused) -> Refusal {
@@ -165,6 +174,6 @@ fn refusal(refused: Refused) -> Refusal {
         Refused::NewerVersion(_) => Refusal::PayloadInvalid,
         Refused::ForeignAgent => Refusal::NotAuthorized,
         Refused::Full(_) => Refusal::QuotaExceeded,
-        Refused::LineClosed => Refusal::Busy,
+        Refused::ConnectionClosed => Refusal::Busy,
     }
 }

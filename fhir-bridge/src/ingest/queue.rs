@@ -12,12 +12,12 @@ use crate::limits::QUEUE_JOBS_MAX;
 /// One connection of one agent. Once a frame on it was refused, nothing that follows is taken: an agent that
 /// comes back sends from its disk again, in order.
 #[derive(Debug)]
-pub struct Line {
+pub struct AgentConnection {
     pub id: u64,
     closed: AtomicBool,
 }
 
-impl Line {
+impl AgentConnection {
     pub fn new(id: u64) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -34,15 +34,16 @@ impl Line {
     }
 }
 
-pub type Verdicts = Vec<Result<(), Refused>>;
+/// What became of each frame of a group.
+pub type Answers = Vec<Result<(), Refused>>;
 
 /// Frames that came together, and whoever waits for them. Dropped without a reply: nothing was taken.
 #[derive(Debug)]
 pub struct Job {
     pub group: Group,
-    pub line: Option<Arc<Line>>,
-    pub reply: oneshot::Sender<Verdicts>,
-    /// Room that a source without limits of its own holds while the job waits.
+    pub connection: Option<Arc<AgentConnection>>,
+    pub reply: oneshot::Sender<Answers>,
+    /// Room that a source without limits of its own holds until the job is settled.
     pub room: Option<OwnedSemaphorePermit>,
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use wardline_log::{Headers, Record};
 use wardline_model::frame::FrameHeader;
 use wardline_model::loss::GapReason;
-use wardline_model::sideline::{RawKind, Refusal, SidelineRecord};
+use wardline_model::sideline::{RawKind, Reason, SidelineRecord};
 use wardline_model::{AgentName, FrameError, Incarnation, LossRecord, SiteName, record as names};
 
 use crate::logged;
@@ -32,7 +32,7 @@ pub fn frame_hash(bytes: &[u8]) -> FrameHash {
 
 /// What the headers of an `edge.frames` record say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
+pub struct LoggedRange {
     pub agent: AgentName,
     pub incarnation: Incarnation,
     pub first: u64,
@@ -68,7 +68,7 @@ pub fn of_gap(
 }
 
 /// Reads the headers back; `None` for a record that the bridge did not write.
-pub fn read(record: &Record) -> Option<Marked> {
+pub fn read(record: &Record) -> Option<LoggedRange> {
     let gap = match record.header_str(names::KIND)? {
         names::KIND_FRAME => false,
         names::KIND_LOSS => true,
@@ -79,7 +79,7 @@ pub fn read(record: &Record) -> Option<Marked> {
     if first == 0 || first > last {
         return None;
     }
-    Some(Marked {
+    Some(LoggedRange {
         agent: AgentName::new(record.header_str(names::AGENT)?).ok()?,
         incarnation: record.header_str(names::INCARNATION)?.parse().ok()?,
         first,
@@ -106,7 +106,7 @@ pub fn of_damaged(
     };
     let aside = SidelineRecord {
         event_id: String::new(),
-        why: Refusal::new(
+        why: Reason::new(
             cause,
             "frame",
             "I12",

@@ -28,7 +28,7 @@ use crate::limits::{
     AGENT_PENDING_BYTES_MAX, AGENT_RECEIVE_MAX, APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS,
     CONNECTIONS_MAX, START_WAIT_MS, TOTAL_PENDING_BYTES_MAX,
 };
-use crate::status::Board;
+use crate::status::StatusCollector;
 
 /// Where frames come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,11 +53,11 @@ pub struct IngestConfig {
 pub async fn start(
     config: &IngestConfig,
     log: SharedLog,
-    board: Arc<Board>,
+    collector: Arc<StatusCollector>,
     parts: &mut Supervisor,
 ) -> Result<(), BridgeError> {
     let state = prepare(config, &log).await?;
-    serve(config, log, state, board, parts).await
+    serve(config, log, state, collector, parts).await
 }
 
 /// First the writer, then whoever brings frames: they end the other way round, and everything that was taken is settled
@@ -66,14 +66,14 @@ pub async fn serve(
     config: &IngestConfig,
     log: SharedLog,
     state: IngestState,
-    board: Arc<Board>,
+    collector: Arc<StatusCollector>,
     parts: &mut Supervisor,
 ) -> Result<(), BridgeError> {
     let (queue, jobs) = queue::channel();
     let site = config.site.clone();
     match &config.source {
         Source::Listen(listen) => {
-            let handler = IngestHandler::new(site.clone(), queue, Arc::clone(&board));
+            let handler = IngestHandler::new(site.clone(), queue, Arc::clone(&collector));
             let listener_config = ListenerConfig {
                 listen: *listen,
                 limits: limits(),
@@ -83,7 +83,7 @@ pub async fn serve(
             let receipts: ReceiptSink = Arc::new(move |topic, payload| {
                 publisher.send(topic, payload);
             });
-            let ingest = Ingest::new(site, log, state, board, receipts);
+            let ingest = Ingest::new(site, log, state, collector, receipts);
             parts.watch(ingest.pulse());
             parts.task(
                 "ingest",
@@ -101,12 +101,12 @@ pub async fn serve(
                 site: site.clone(),
                 broker: broker.clone(),
                 queue,
-                board: Arc::clone(&board),
+                collector: Arc::clone(&collector),
                 receipts: Arc::clone(&receipts),
             };
             let receipts: ReceiptSink =
                 Arc::new(move |topic, payload| receipts.put(topic, payload));
-            let ingest = Ingest::new(site, log, state, board, receipts);
+            let ingest = Ingest::new(site, log, state, collector, receipts);
             parts.watch(ingest.pulse());
             parts.task(
                 "ingest",

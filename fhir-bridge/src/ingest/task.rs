@@ -18,19 +18,19 @@ use wardline_service::{Backoff, Pulse, Stop};
 
 use crate::error::BridgeError;
 use crate::ingest::decide::{Group, Known, Plan, Refused, decide};
-use crate::ingest::queue::{Job, Line, ReceiptSink, Verdicts};
+use crate::ingest::queue::{Job, ReceiptSink};
 use crate::ingest::state::IngestState;
 use crate::limits::{
     APPEND_RETRY_MAX_MS, APPEND_RETRY_MIN_MS, BATCH_FRAMES_MAX, INGEST_BATCH_BYTES_MAX,
     SNAPSHOT_FRAMES, SNAPSHOT_INTERVAL_MS, SNAPSHOT_TICK_MS, STOP_WAIT_MS,
 };
-use crate::status::Board;
+use crate::status::StatusCollector;
 
 pub struct Ingest {
     site: SiteName,
     log: SharedLog,
     state: IngestState,
-    board: Arc<Board>,
+    collector: Arc<StatusCollector>,
     receipts: ReceiptSink,
     unsaved: u64,
     saved_at: Instant,
@@ -38,20 +38,12 @@ pub struct Ingest {
     pulse: Pulse,
 }
 
-/// Jobs of one append, taken apart.
+/// Jobs of one append.
 #[derive(Default)]
 struct Batch {
-    groups: Vec<Group>,
-    waiting: Vec<Waiting>,
+    jobs: Vec<Job>,
     frames: usize,
     bytes: usize,
-}
-
-struct Waiting {
-    line: Option<Arc<Line>>,
-    reply: tokio::sync::oneshot::Sender<Verdicts>,
-    /// Given back when the batch is settled.
-    _room: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 type Positions = (Vec<Position>, Vec<Position>);
@@ -61,15 +53,15 @@ impl Ingest {
         site: SiteName,
         log: SharedLog,
         state: IngestState,
-        board: Arc<Board>,
+        collector: Arc<StatusCollector>,
         receipts: ReceiptSink,
     ) -> Self {
-        board.ingest_is(&state);
+        collector.ingest_is(&state);
         Self {
             site,
             log,
             state,
-            board,
+            collector,
             receipts,
             unsaved: 0,
             saved_at: Instant::now(),
@@ -120,7 +112,8 @@ impl Ingest {
                 marks: &self.state.marks,
                 damaged: &self.state.damaged,
             };
-            let mut plan = decide(&known, &batch.groups, self.board.now_ms());
+            let groups = batch.jobs.iter().map(|job| &job.group);
+            let mut plan = decide(&known, groups, self.collector.now_ms());
             let appended = tokio::select! {
                 biased;
                 appended = self.append(&mut plan) => appended,
@@ -140,7 +133,7 @@ impl Ingest {
                     source: failed,
                 });
             }
-            self.board
+            self.collector
                 .problem(format!("frames cannot be written at the moment: {failed}"));
             if !self.recover(&mut backoff, stop).await? {
                 return Ok(false);
@@ -186,7 +179,7 @@ impl Ingest {
                         "an append that had failed is in the log after all; it is counted"
                     );
                     self.unsaved += records;
-                    self.board.ingest_is(&self.state);
+                    self.collector.ingest_is(&self.state);
                     return Ok(true);
                 }
                 Err(error) if error.retriable() => {
@@ -199,22 +192,20 @@ impl Ingest {
 
     /// The append is durable: watermarks move, acknowledgements go, receipts leave.
     fn finish(&mut self, mut plan: Plan, positions: &Positions, batch: Batch) {
-        let verdicts = std::mem::take(&mut plan.verdicts);
+        let answers = std::mem::take(&mut plan.answers);
         let heard = std::mem::take(&mut plan.heard);
         let closed = std::mem::take(&mut plan.closed);
         let refused = plan.refused;
         self.unsaved += batch.frames as u64;
         self.state.commit(plan, &positions.0, &positions.1);
-        self.board.ingest_moved(&self.state, &heard, refused);
-        for ((waiting, group), verdicts) in
-            batch.waiting.into_iter().zip(batch.groups).zip(verdicts)
-        {
-            if let Some(line) = waiting.line.filter(|line| closed.contains(&line.id)) {
-                line.close();
+        self.collector.ingest_moved(&self.state, &heard, refused);
+        for (job, answers) in batch.jobs.into_iter().zip(answers) {
+            if let Some(connection) = job.connection.filter(|c| closed.contains(&c.id)) {
+                connection.close();
             }
-            self.report(&group, &verdicts);
+            self.report(&job.group, &answers);
             // Nobody waits when the connection has gone: the agent asks again, and the numbers are covered.
-            waiting.reply.send(verdicts).ok();
+            job.reply.send(answers).ok();
         }
         for life in &heard {
             if let Some(receipt) = self.state.marks.receipt(life) {
@@ -224,10 +215,10 @@ impl Ingest {
         }
     }
 
-    fn report(&self, group: &Group, verdicts: &[Result<(), Refused>]) {
-        for (frame, verdict) in group.frames.iter().zip(verdicts) {
-            if let Err(refused) = verdict
-                && *refused != Refused::LineClosed
+    fn report(&self, group: &Group, answers: &[Result<(), Refused>]) {
+        for (frame, answer) in group.frames.iter().zip(answers) {
+            if let Err(refused) = answer
+                && *refused != Refused::ConnectionClosed
             {
                 self.refused(&frame.agent, *refused);
             }
@@ -235,7 +226,7 @@ impl Ingest {
     }
 
     fn refused(&self, agent: &AgentName, refused: Refused) {
-        if self.board.problem(format!("{agent}: {refused}")) {
+        if self.collector.problem(format!("{agent}: {refused}")) {
             error!(%agent, %refused, "a frame was refused");
         }
     }
@@ -253,7 +244,7 @@ impl Ingest {
         if self.unsaved == 0 {
             return;
         }
-        let record = self.state.snapshot(self.board.now_ms());
+        let record = self.state.snapshot(self.collector.now_ms());
         if record.bytes_len() > RECORD_BYTES_MAX {
             warn!(
                 bytes = record.bytes_len(),
@@ -280,20 +271,15 @@ async fn waited_after(stop: &Stop) {
     sleep(Duration::from_millis(STOP_WAIT_MS)).await;
 }
 
-/// Everything that waits, up to what one append may carry. Jobs of closed lines are dropped: not taken.
+/// Everything that waits, up to what one append may carry. Jobs of closed connections are dropped: not taken.
 fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Batch {
     let mut batch = Batch::default();
     let mut next = Some(first);
     while let Some(job) = next {
-        if job.line.as_ref().is_none_or(|line| !line.is_closed()) {
+        if job.connection.as_ref().is_none_or(|c| !c.is_closed()) {
             batch.frames += job.group.frames.len();
             batch.bytes += job.bytes();
-            batch.waiting.push(Waiting {
-                line: job.line,
-                reply: job.reply,
-                _room: job.room,
-            });
-            batch.groups.push(job.group);
+            batch.jobs.push(job);
         }
         if batch.frames >= BATCH_FRAMES_MAX || batch.bytes >= INGEST_BATCH_BYTES_MAX {
             break;

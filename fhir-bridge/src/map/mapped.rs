@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use wardline_model::record as names;
-use wardline_model::sideline::Refusal;
+use wardline_model::sideline::Reason;
 use wardline_model::time::{rfc3339, rfc3339_in};
 use wardline_model::{EventId, SidelineRecord};
 
@@ -31,14 +31,7 @@ pub struct OutRecord {
     pub value: Bytes,
 }
 
-/// An event that was understood.
-#[derive(Debug)]
-pub enum Outcome {
-    Records(Vec<OutRecord>),
-    Filtered(&'static str),
-}
-
-impl From<FhirError> for Refusal {
+impl From<FhirError> for Reason {
     fn from(error: FhirError) -> Self {
         Self::new("fhir-build", "-", "FR1", error.to_string())
     }

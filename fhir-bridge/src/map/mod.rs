@@ -21,7 +21,6 @@ pub use site_key::SiteKey;
 
 use hl7::Arrival;
 use json::map::Message;
-use mapped::Outcome;
 
 /// What `map` is; tests put another in its place.
 pub type MapEvent = fn(&Event, &EventId, &SiteContext) -> Mapped;
@@ -56,8 +55,7 @@ pub fn map(event: &Event, id: &EventId, ctx: &SiteContext) -> Mapped {
         }
     };
     match outcome {
-        Ok(Outcome::Records(records)) => Mapped::Records(records),
-        Ok(Outcome::Filtered(reason)) => Mapped::Filtered(reason),
+        Ok(mapped) => mapped,
         Err(why) => SidelineRecord::of_event(event, id, ctx.site.as_str(), label, why)
             .map_or(Mapped::Filtered("loss"), |record| {
                 Mapped::Sidelined(Box::new(record))

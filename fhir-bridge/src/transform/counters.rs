@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
 use wardline_model::status::StageCounts;
 
 use super::position::{Input, Progress};
@@ -22,14 +23,16 @@ struct Part {
     problem: Option<String>,
 }
 
-/// One moment's sum over all partitions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// One moment's sum over all partitions. What is skipped has a place of its own in the bridge's status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TransformStatus {
     /// Events of `edge.frames`: received = applied + filtered + sidelined.
+    #[serde(skip)]
     pub counts: StageCounts,
     /// The same of `retry`, apart: those events were counted as sidelined already.
     pub retried: StageCounts,
     /// Records written to `fhir.*`, by both.
+    #[serde(skip)]
     pub records: u64,
     pub filtered: BTreeMap<String, u64>,
     /// Log records that wait to be read.
@@ -39,6 +42,7 @@ pub struct TransformStatus {
     /// Events on which the mapping itself broke: they are in the sideline, cause `internal`.
     pub internal: u64,
     /// Why nothing moves at the moment.
+    #[serde(skip)]
     pub problem: Option<String>,
 }
 

@@ -11,7 +11,7 @@ use wardline_log::follow::{LastRead, fingerprint};
 use wardline_log::{Entry, Record};
 use wardline_model::frame::Frame;
 use wardline_model::record as names;
-use wardline_model::sideline::{RETRIED, RawKind, Refusal};
+use wardline_model::sideline::{RETRIED, RawKind, Reason};
 use wardline_model::{Event, EventId, SidelineRecord};
 
 use super::batch::Batch;
@@ -139,7 +139,7 @@ impl Work {
             tracing::error!(%id, "the mapping broke on this event; it is in the sideline, cause internal: report this");
             batch.progress.internal += 1;
             let detail = "the mapping broke on this event: a fault of this program; report it";
-            let why = Refusal::new("internal", "-", "FR27", detail);
+            let why = Reason::new("internal", "-", "FR27", detail);
             SidelineRecord::of_event(event, id, self.ctx.site.as_str(), "", why)
                 .map_or(Mapped::Filtered("loss"), |aside| {
                     Mapped::Sidelined(Box::new(aside))
@@ -164,7 +164,7 @@ impl Work {
         };
         let aside = SidelineRecord {
             event_id,
-            why: Refusal::new("frame-unreadable", "frame", "FR24", detail),
+            why: Reason::new("frame-unreadable", "frame", "FR24", detail),
             mapping: String::new(),
             site: self.ctx.site.to_string(),
             received_ms: Some(record.time_ms),
@@ -182,8 +182,7 @@ impl Work {
         let (id, event) = match aside.event() {
             Ok(found) => found,
             Err(error) => {
-                aside.why =
-                    Refusal::new("retry-not-possible", "headers", "FR25", error.to_string());
+                aside.why = Reason::new("retry-not-possible", "headers", "FR25", error.to_string());
                 aside.retried = times;
                 return batch.take_damaged(aside, 1, record.time_ms);
             }

@@ -14,7 +14,7 @@ use crate::ingest_support::*;
 use bytes::Bytes;
 use wardline_bridge::ingest::topics::Topics;
 use wardline_bridge::ingest::{self, IngestConfig, Source};
-use wardline_bridge::status::{Board, StatusTask, TransformShown};
+use wardline_bridge::status::{StatusCollector, StatusTask};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::RangeSet;
@@ -101,14 +101,14 @@ impl Drop for Mosquitto {
     }
 }
 
-async fn bridge(log: &SharedLog, port: u16, board: &Arc<Board>) -> Running {
+async fn bridge(log: &SharedLog, port: u16, collector: &Arc<StatusCollector>) -> Running {
     let config = IngestConfig {
         site: site(),
         source: Source::Broker(MqttUrl::parse(&format!("mqtt://127.0.0.1:{port}")).unwrap()),
         topics: Topics::default(),
     };
     let mut parts = Supervisor::new();
-    let started = ingest::start(&config, Arc::clone(log), Arc::clone(board), &mut parts).await;
+    let started = ingest::start(&config, Arc::clone(log), Arc::clone(collector), &mut parts).await;
     parts.up(started.map_err(Into::into)).await.unwrap()
 }
 
@@ -180,8 +180,8 @@ async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
     let mut broker = Mosquitto::start(program, dir.path()).await;
-    let board = Arc::new(Board::default());
-    let ingesting = bridge(&log, broker.port, &board).await;
+    let collector = Arc::new(StatusCollector::default());
+    let ingesting = bridge(&log, broker.port, &collector).await;
     let agents: Vec<_> = ["gw-1", "gw-2", "gw-3"]
         .map(|name| tokio::spawn(send_all(broker.port, name.to_owned())))
         .into_iter()
@@ -193,10 +193,10 @@ async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
         let target = (applied + 700).min(EVENTS * 3);
         until("frames to flow", async || {
             let done = agents.iter().all(tokio::task::JoinHandle::is_finished);
-            (done || board.ingest().counts.applied >= target).then_some(())
+            (done || collector.ingest().counts.applied >= target).then_some(())
         })
         .await;
-        applied = board.ingest().counts.applied;
+        applied = collector.ingest().counts.applied;
         if applied < EVENTS * 3 {
             broker.kill();
             broker.up().await;
@@ -219,7 +219,7 @@ async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
         );
     }
     assert_eq!(found.gaps, [], "nothing is called lost that was not");
-    let counts = board.ingest().counts;
+    let counts = collector.ingest().counts;
     assert_eq!((counts.applied, counts.unaccounted()), (EVENTS * 3, 0));
     ingesting.stop().await.unwrap();
     log.close().await.unwrap();
@@ -231,8 +231,8 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
     let dir = tempfile::tempdir().unwrap();
     let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let board = Arc::new(Board::default());
-    let first = bridge(&log, broker.port, &board).await;
+    let collector = Arc::new(StatusCollector::default());
+    let first = bridge(&log, broker.port, &collector).await;
     let agent = AgentClient::connect(broker.port, "gw-1").await;
     // Until the bridge has subscribed the broker has nobody to give frames to.
     let sent = frame("gw-1", (1, 5), 1);
@@ -249,18 +249,18 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
     agent.publish("up/live", newer.into()).await;
     agent.publish("up/live", Bytes::from_static(b"noise")).await;
     agent.publish("up/live", frame("gw-1", (6, 20), 1)).await;
-    let board = Arc::new(Board::default());
-    let second = bridge(&log, broker.port, &board).await;
+    let collector = Arc::new(StatusCollector::default());
+    let second = bridge(&log, broker.port, &collector).await;
     agent.receipted_up_to(LIFE, 20).await;
     assert_eq!(
         held(log.as_ref()).await.of("gw-1", LIFE),
         (1..=20).collect::<Vec<_>>()
     );
-    assert_eq!(board.ingest().counts.sidelined, 1);
+    assert_eq!(collector.ingest().counts.sidelined, 1);
     assert!(
-        board.problems().iter().any(|p| p.contains("version 9")),
+        collector.problems().iter().any(|p| p.contains("version 9")),
         "{:?}",
-        board.problems()
+        collector.problems()
     );
     second.stop().await.unwrap();
     log.close().await.unwrap();
@@ -273,8 +273,8 @@ async fn i28_the_broker_is_told_only_after_the_log_has_it() {
     let faulty = faulty(EmbeddedLog::open(&dir.path().join("log")).unwrap());
     let log: SharedLog = faulty.clone();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let board = Arc::new(Board::default());
-    let first = bridge(&log, broker.port, &board).await;
+    let collector = Arc::new(StatusCollector::default());
+    let first = bridge(&log, broker.port, &collector).await;
     let agent = AgentClient::connect(broker.port, "gw-1").await;
     faulty.hold();
     until("the bridge to have subscribed", async || {
@@ -288,7 +288,7 @@ async fn i28_the_broker_is_told_only_after_the_log_has_it() {
     assert!(held(log.as_ref()).await.events.is_empty());
     assert_eq!(agent.covered(LIFE).up_to(), 0);
     // The agent sends nothing more: what comes now, the broker had kept.
-    let second = bridge(&log, broker.port, &board).await;
+    let second = bridge(&log, broker.port, &collector).await;
     agent.receipted_up_to(LIFE, 5).await;
     assert_eq!(held(log.as_ref()).await.of("gw-1", LIFE), [1, 2, 3, 4, 5]);
     second.stop().await.unwrap();
@@ -301,15 +301,15 @@ async fn i23_a_will_that_the_broker_publishes_says_when_the_agent_went() {
     let dir = tempfile::tempdir().unwrap();
     let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let board = Arc::new(Board::default());
-    let ingesting = bridge(&log, broker.port, &board).await;
+    let collector = Arc::new(StatusCollector::default());
+    let ingesting = bridge(&log, broker.port, &collector).await;
     let (stop, stopped) = wardline_service::stop_pair();
     let status = StatusTask {
         site: site(),
         insecure: false,
         log: log.clone(),
-        board,
-        transform: Arc::new(TransformShown::default),
+        collector,
+        transform: Arc::default(),
     };
     let status = tokio::spawn(status.run(stopped));
     let with = crate::ingest_support::client::Options {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use wardline_bridge::ADDRESS;
 use wardline_bridge::ingest::topics::Topics;
 use wardline_bridge::ingest::{self, IngestConfig, Source};
-use wardline_bridge::status::Board;
+use wardline_bridge::status::StatusCollector;
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log_contract::FaultyLog;
@@ -22,7 +22,7 @@ struct Site {
     _dir: TempDir,
     faulty: Arc<FaultyLog>,
     log: SharedLog,
-    board: Arc<Board>,
+    collector: Arc<StatusCollector>,
     ingesting: Running,
     port: u16,
 }
@@ -37,17 +37,22 @@ impl Site {
             source: Source::Listen("127.0.0.1:0".parse().unwrap()),
             topics: Topics::default(),
         };
-        let board = Arc::new(Board::default());
+        let collector = Arc::new(StatusCollector::default());
         let mut parts = Supervisor::new();
-        let started =
-            ingest::start(&config, Arc::clone(&log), Arc::clone(&board), &mut parts).await;
+        let started = ingest::start(
+            &config,
+            Arc::clone(&log),
+            Arc::clone(&collector),
+            &mut parts,
+        )
+        .await;
         let ingesting = parts.up(started.map_err(Into::into)).await.unwrap();
         let port = ingesting.addresses[ADDRESS].port();
         Self {
             _dir: dir,
             faulty,
             log,
-            board,
+            collector,
             ingesting,
             port,
         }
@@ -145,7 +150,7 @@ async fn p3_i6_a_take_over_in_the_middle_repeats_and_loses_nothing() {
         held(site.log.as_ref()).await.of("gw-1", LIFE),
         (1..=200).collect::<Vec<_>>()
     );
-    let view = site.board.ingest();
+    let view = site.collector.ingest();
     assert_eq!((view.counts.applied, view.counts.unaccounted()), (200, 0));
     site.stop().await;
 }
@@ -160,7 +165,7 @@ async fn p2_i20_a_covered_frame_gets_its_receipt_again() {
     let second = AgentClient::connect(site.port, "gw-1").await;
     second.publish("up/live", frame("gw-1", (1, 5), 1)).await;
     second.receipted_up_to(LIFE, 5).await;
-    assert_eq!(site.board.ingest().counts.duplicate, 5);
+    assert_eq!(site.collector.ingest().counts.duplicate, 5);
     assert_eq!(
         held(site.log.as_ref()).await.of("gw-1", LIFE),
         [1, 2, 3, 4, 5]
@@ -201,7 +206,7 @@ async fn i13_a_newer_frame_closes_the_connection_and_is_shown() {
         held(site.log.as_ref()).await.events.is_empty(),
         "what follows must not overtake it"
     );
-    let problems = site.board.problems();
+    let problems = site.collector.problems();
     assert!(
         problems
             .iter()
@@ -274,7 +279,7 @@ async fn i14_i16_i17_nobody_speaks_for_another() {
     thief.until_ended().await;
     assert_eq!(liar.pubacks() + thief.pubacks(), 0);
     assert!(held(site.log.as_ref()).await.events.is_empty());
-    assert!(!site.board.problems().is_empty());
+    assert!(!site.collector.problems().is_empty());
     site.stop().await;
 }
 

@@ -63,7 +63,7 @@ fn group(frames: &[Bytes]) -> Group {
         bytes: bytes.clone(),
     };
     Group {
-        line: 1,
+        connection: 1,
         frames: frames.iter().map(incoming).collect(),
     }
 }
@@ -187,7 +187,7 @@ fn p8_i12_a_damaged_frame_is_set_aside_once_and_others_go_on() {
     *bad.last_mut().unwrap() ^= 1;
     let bad = Bytes::from(bad);
     let plan = bridge.take(&[bad.clone(), good, Bytes::from_static(b"noise"), bad.clone()]);
-    assert!(plan.verdicts[0].iter().all(Result::is_ok));
+    assert!(plan.answers[0].iter().all(Result::is_ok));
     assert_eq!(
         (
             plan.counts.applied,
@@ -235,13 +235,16 @@ fn i13_i15_a_newer_frame_is_refused_and_so_is_what_follows_it() {
         group(std::slice::from_ref(&follows)),
     ]);
     assert_eq!(
-        plan.verdicts[0],
-        [Err(Refused::NewerVersion(2)), Err(Refused::LineClosed)]
+        plan.answers[0],
+        [
+            Err(Refused::NewerVersion(2)),
+            Err(Refused::ConnectionClosed)
+        ]
     );
-    assert_eq!(plan.verdicts[1], [Err(Refused::LineClosed)]);
+    assert_eq!(plan.answers[1], [Err(Refused::ConnectionClosed)]);
     assert!(plan.is_empty() && plan.closed.contains(&1));
     let other = Group {
-        line: 2,
+        connection: 2,
         ..group(&[follows])
     };
     let plan = bridge.plan(&[other]);
@@ -252,7 +255,7 @@ fn i13_i15_a_newer_frame_is_refused_and_so_is_what_follows_it() {
 fn i14_a_frame_in_a_foreign_name_is_refused() {
     let bridge = Bridge::default();
     let plan = bridge.plan(&[group(&[frame("gw-2", (1, 3), 1)])]);
-    assert_eq!(plan.verdicts[0], [Err(Refused::ForeignAgent)]);
+    assert_eq!(plan.answers[0], [Err(Refused::ForeignAgent)]);
     assert_eq!((plan.refused, plan.counts.received), (1, 0));
 }
 
@@ -269,10 +272,10 @@ fn p7_i21_holes_and_lives_are_bounded() {
     }
     let far = 10 * FRAGMENTS_MAX as u64;
     let plan = bridge.take(&[frame("gw-1", (far, far), 1)]);
-    assert!(matches!(plan.verdicts[0][0], Err(Refused::Full(_))));
+    assert!(matches!(plan.answers[0][0], Err(Refused::Full(_))));
     let plan = bridge.take(&[frame("gw-1", (1, 3), 1)]);
     assert!(
-        plan.verdicts[0][0].is_ok(),
+        plan.answers[0][0].is_ok(),
         "what closes a hole is always taken"
     );
     let lives = 2 * INCARNATIONS_PER_AGENT_MAX as u64;
@@ -285,7 +288,7 @@ fn p7_i21_holes_and_lives_are_bounded() {
             bytes: sent.into(),
         };
         let groups = [Group {
-            line: 0,
+            connection: 0,
             frames: vec![incoming],
         }];
         let known = Known {

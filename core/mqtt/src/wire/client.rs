@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::Frame;
 use super::encode::put_varint;
-use super::reader::{Malformed, Reader};
+use super::reader::Malformed;
 use crate::client::Login;
 
 /// Something is longer than MQTT can say.
@@ -54,34 +54,28 @@ pub(crate) fn put_connect(out: &mut BytesMut, login: &Login) -> Result<(), TooLo
 pub(crate) fn put_subscribe(
     out: &mut BytesMut,
     packet_id: u16,
-    topics: &[String],
+    topic: &str,
 ) -> Result<(), TooLong> {
     let mut body = BytesMut::new();
     body.put_u16(packet_id);
-    for topic in topics {
-        put_binary(&mut body, topic.as_bytes())?;
-        body.put_u8(1);
-    }
+    put_binary(&mut body, topic.as_bytes())?;
+    body.put_u8(1);
     put_packet(out, 0x82, &body);
     Ok(())
 }
 
 /// The return code of a CONNACK.
 pub(crate) fn return_code(frame: &Frame) -> Result<u8, Malformed> {
-    let mut reader = Reader::new(frame.body());
-    reader.u8()?;
-    let code = reader.u8()?;
-    if reader.is_empty() {
-        Ok(code)
-    } else {
-        Err(Malformed)
+    match frame.body() {
+        [_, code] => Ok(*code),
+        _ => Err(Malformed),
     }
 }
 
-/// For each filter of a SUBSCRIBE, whether it was granted.
-pub(crate) fn granted(frame: &Frame) -> Result<Vec<bool>, Malformed> {
-    let mut reader = Reader::new(frame.body());
-    reader.packet_id()?;
-    let codes = reader.bytes(reader.len())?;
-    Ok(codes.iter().map(|code| *code < 0x80).collect())
+/// Whether the one filter of a SUBSCRIBE was granted.
+pub(crate) fn granted(frame: &Frame) -> Result<bool, Malformed> {
+    match frame.body() {
+        [_, _, code] => Ok(*code < 0x80),
+        _ => Err(Malformed),
+    }
 }

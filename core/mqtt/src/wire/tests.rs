@@ -234,7 +234,7 @@ proptest! {
         client_id in "[a-z.]{1,30}",
         credentials in prop::option::of((text(), text())),
         will in prop::option::of((text(), prop::collection::vec(any::<u8>(), 0..300), any::<bool>())),
-        topics in prop::collection::vec(text(), 1..4),
+        topic in text(),
         pkid in 1u16..,
         payload in prop::collection::vec(any::<u8>(), 0..300),
     ) {
@@ -247,8 +247,8 @@ proptest! {
         };
         let mut out = BytesMut::new();
         put_connect(&mut out, &login).unwrap();
-        put_subscribe(&mut out, pkid, &topics).unwrap();
-        let publish = OutgoingPublish { topic: &topics[0], payload: &payload, retain: true, packet_id: Some(pkid), v5: false };
+        put_subscribe(&mut out, pkid, &topic).unwrap();
+        let publish = OutgoingPublish { topic: &topic, payload: &payload, retain: true, packet_id: Some(pkid), v5: false };
         prop_assert!(put_publish(&mut out, publish, usize::MAX));
         let mut next = || v4::Packet::read(&mut out, 1 << 20).unwrap();
         let v4::Packet::Connect(connect) = next() else { panic!("no CONNECT") };
@@ -258,9 +258,9 @@ proptest! {
         prop_assert_eq!(said, will);
         let v4::Packet::Subscribe(subscribe) = next() else { panic!("no SUBSCRIBE") };
         let said: Vec<String> = subscribe.filters.into_iter().map(|filter| filter.path).collect();
-        prop_assert_eq!((subscribe.pkid, &said), (pkid, &topics));
+        prop_assert_eq!((subscribe.pkid, said), (pkid, vec![topic.clone()]));
         let v4::Packet::Publish(publish) = next() else { panic!("no PUBLISH") };
-        prop_assert_eq!((publish.pkid, &publish.topic, publish.retain), (pkid, &topics[0], true));
+        prop_assert_eq!((publish.pkid, &publish.topic, publish.retain), (pkid, &topic, true));
         prop_assert_eq!(publish.payload.to_vec(), payload);
         prop_assert!(out.is_empty());
     }

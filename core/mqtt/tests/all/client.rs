@@ -61,7 +61,9 @@ async fn m37_a_client_hears_what_it_subscribed_to_and_what_was_refused() {
     handler.state().refuse_filter = Some("secret".to_owned());
     let mut client = MqttClient::login(pipes.stream(1), &login()).await.unwrap();
     let topics = ["receipt".to_owned(), "secret".to_owned()];
-    assert_eq!(client.subscribe(&topics).await.unwrap(), [true, false]);
+    for (topic, granted) in topics.iter().zip([true, false]) {
+        assert_eq!(client.subscribe(topic).await.unwrap(), granted, "{topic}");
+    }
     listener.publisher().send("receipt", "42");
     let expected = ClientEvent::Message {
         topic: "receipt".to_owned(),

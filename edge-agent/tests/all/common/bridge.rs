@@ -187,7 +187,7 @@ impl Handler for Bridge {
 
     fn subscribe(&self, _: &Client, filter: &str) -> bool {
         let (site, agent) = (SiteName::new(SITE).unwrap(), AgentName::new(AGENT).unwrap());
-        filter == topic::receipt(&site, &agent) || filter == topic::config(&site, &agent)
+        filter == topic::receipt(&site, &agent)
     }
 }
 

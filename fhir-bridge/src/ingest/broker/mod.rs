@@ -21,12 +21,12 @@ use wardline_model::{AgentName, SiteName};
 use wardline_service::{Backoff, MqttUrl, Stop};
 
 use crate::ingest::decide::{Group, Incoming};
-use crate::ingest::queue::{Job, Verdicts};
+use crate::ingest::queue::{Answers, Job};
 use crate::limits::{
     TOTAL_PENDING_BYTES_MAX, UPSTREAM_PENDING_MESSAGES_MAX, UPSTREAM_QUEUE_MESSAGES_MAX,
     UPSTREAM_RETRY_MAX_MS, UPSTREAM_RETRY_MIN_MS, UPSTREAM_UNACKED_MAX,
 };
-use crate::status::{Board, Heard};
+use crate::status::{StatusCollector, StatusOrigin};
 
 pub use receipts::Receipts;
 
@@ -37,14 +37,14 @@ pub struct Upstream {
     pub site: SiteName,
     pub broker: MqttUrl,
     pub queue: mpsc::Sender<Job>,
-    pub board: Arc<Board>,
+    pub collector: Arc<StatusCollector>,
     pub receipts: Arc<Receipts>,
 }
 
 /// A publish that is acknowledged once the task has settled it; at once when there is nothing to wait for.
 struct Unacked {
     publish: Publish,
-    settled: Option<oneshot::Receiver<Verdicts>>,
+    settled: Option<oneshot::Receiver<Answers>>,
 }
 
 /// Why a connection to the broker ended.
@@ -77,7 +77,7 @@ impl Upstream {
                 backoff.progress();
             }
             warn!(broker = %self.broker, reason = %ended, "no connection to the broker; tried again");
-            self.board
+            self.collector
                 .problem(format!("no connection to the broker {}", self.broker));
             if backoff.wait(&stop).await.is_err() {
                 return;
@@ -140,20 +140,20 @@ impl Upstream {
         &self,
         publish: &Publish,
         room: &Arc<Semaphore>,
-    ) -> Result<Option<oneshot::Receiver<Verdicts>>, Ended> {
+    ) -> Result<Option<oneshot::Receiver<Answers>>, Ended> {
         match topic::parse_upstream(&self.site, &publish.topic) {
             Some(Topic::Frame { agent, .. }) => self.enqueue(agent, publish, room).await.map(Some),
             Some(Topic::Status { agent }) => {
-                let heard = if publish.retain {
-                    Heard::Kept
+                let origin = if publish.retain {
+                    StatusOrigin::Retained
                 } else {
-                    Heard::Now
+                    StatusOrigin::Said
                 };
-                self.board.agent_said(&agent, &publish.payload, heard);
+                self.collector.agent_said(&agent, &publish.payload, origin);
                 Ok(None)
             }
             None => {
-                self.board
+                self.collector
                     .problem("the broker delivers topics that are no agent's".to_owned());
                 Ok(None)
             }
@@ -165,7 +165,7 @@ impl Upstream {
         agent: AgentName,
         publish: &Publish,
         room: &Arc<Semaphore>,
-    ) -> Result<oneshot::Receiver<Verdicts>, Ended> {
+    ) -> Result<oneshot::Receiver<Answers>, Ended> {
         let pieces = publish.payload.len() / ROOM_PIECE_BYTES + 1;
         let pieces = u32::try_from(pieces.min(UPSTREAM_PENDING_MESSAGES_MAX)).unwrap_or(u32::MAX);
         let permit = Arc::clone(room)
@@ -179,10 +179,10 @@ impl Upstream {
         };
         let job = Job {
             group: Group {
-                line: 0,
+                connection: 0,
                 frames: vec![frame],
             },
-            line: None,
+            connection: None,
             reply,
             room: Some(permit),
         };

@@ -18,8 +18,8 @@ use crate::limits::NPU_SEGMENTS_MAX;
 use crate::map::context::SiteContext;
 use crate::map::fhir::encounter::{self, EncounterFact};
 use crate::map::fhir::{Place, location};
-use crate::map::mapped::{OutRecord, Outcome};
-use wardline_model::sideline::Refusal;
+use crate::map::mapped::{Mapped, OutRecord};
+use wardline_model::sideline::Reason;
 
 /// A message and all that is known about its way.
 #[derive(Debug)]
@@ -43,29 +43,29 @@ pub struct Head<'a> {
 
 /// # Errors
 /// Why the message goes to the sideline.
-pub fn map(input: &Input<'_>) -> Result<Outcome, Refusal> {
+pub fn map(input: &Input<'_>) -> Result<Mapped, Reason> {
     let msh = input
         .segments
         .msh
-        .ok_or_else(|| Refusal::new("hl7-no-header", "MSH", "H2", "no MSH segment"))?;
+        .ok_or_else(|| Reason::new("hl7-no-header", "MSH", "H2", "no MSH segment"))?;
     let kind = msh.component(9, 1);
     if kind.is_empty() {
-        return Err(Refusal::new("hl7-no-type", "MSH-9", "H4", "MSH-9 is empty"));
+        return Err(Reason::new("hl7-no-type", "MSH-9", "H4", "MSH-9 is empty"));
     }
     // H26
     if kind != "ADT" {
-        return Ok(Outcome::Filtered("message-type"));
+        return Ok(Mapped::Filtered("message-type"));
     }
     let trigger = trigger(input, msh);
     let shape = events::shape(&trigger).ok_or_else(|| unknown_event(&trigger))?;
     // H25
     if shape == Shape::Filtered {
-        return Ok(Outcome::Filtered("moves-no-bed"));
+        return Ok(Mapped::Filtered("moves-no-bed"));
     }
     let evn = input
         .segments
         .evn
-        .ok_or_else(|| Refusal::new("hl7-no-evn", "EVN", "H6", "an ADT message without EVN"))?;
+        .ok_or_else(|| Reason::new("hl7-no-evn", "EVN", "H6", "an ADT message without EVN"))?;
     let times = headers::times(input, msh, evn)?;
     let head = Head {
         msh,
@@ -79,7 +79,7 @@ pub fn map(input: &Input<'_>) -> Result<Outcome, Refusal> {
         Shape::BedStatus => bed_status(input, &head)?,
         Shape::Filtered => Vec::new(),
     };
-    Ok(Outcome::Records(records))
+    Ok(Mapped::Records(records))
 }
 
 /// H4: MSH-9.2; senders of old versions leave it to EVN-1.
@@ -92,14 +92,14 @@ fn trigger(input: &Input<'_>, msh: Segment<'_>) -> String {
 }
 
 /// H5: an event that the table does not list.
-fn unknown_event(trigger: &str) -> Refusal {
+fn unknown_event(trigger: &str) -> Reason {
     let plain = trigger.len() <= 3 && trigger.bytes().all(|b| b.is_ascii_alphanumeric());
     let detail = match (trigger, plain) {
         ("", _) => "no trigger event is named".to_owned(),
         (trigger, true) => format!("ADT^{trigger} has no rule"),
         _ => "the trigger event is not a letter and two digits".to_owned(),
     };
-    Refusal::new("hl7-unknown-event", "MSH-9.2", "H5", detail)
+    Reason::new("hl7-unknown-event", "MSH-9.2", "H5", detail)
 }
 
 fn first<'a>(input: &Input<'a>) -> Patient<'a> {
@@ -114,7 +114,7 @@ fn visit(
     rule: VisitRule,
     patient: Patient<'_>,
     id: &EventId,
-) -> Result<OutRecord, Refusal> {
+) -> Result<OutRecord, Reason> {
     let ctx = input.ctx;
     let pseudonym = |number: &Number| ctx.pseudonyms.visit(&number.id, &number.authority);
     let number = patient.visit().ok_or_else(no_visit)?;
@@ -147,19 +147,19 @@ fn visit(
 }
 
 /// H11: a visit without a number.
-fn no_visit() -> Refusal {
+fn no_visit() -> Reason {
     let detail = "neither PV1-19 nor PID-18 names a visit";
-    Refusal::new("hl7-no-visit", "PV1-19", "H11", detail)
+    Reason::new("hl7-no-visit", "PV1-19", "H11", detail)
 }
 
 /// H24: MRG-5, else the account number MRG-3.
-fn merged_visit(input: &Input<'_>) -> Result<Number, Refusal> {
+fn merged_visit(input: &Input<'_>) -> Result<Number, Reason> {
     let mrg = input.segments.mrg;
     fields::number(mrg, 5)
         .or_else(|| fields::number(mrg, 3))
         .ok_or_else(|| {
             let detail = "neither MRG-5 nor MRG-3 names the visit that was merged";
-            Refusal::new("hl7-no-merged-visit", "MRG-5", "H24", detail)
+            Reason::new("hl7-no-merged-visit", "MRG-5", "H24", detail)
         })
 }
 
@@ -168,7 +168,7 @@ fn places(
     patient: Patient<'_>,
     rule: VisitRule,
     flags: &mut Flags,
-) -> Result<Vec<(EncounterLocationStatus, Place)>, Refusal> {
+) -> Result<Vec<(EncounterLocationStatus, Place)>, Reason> {
     let here = match rule.planned {
         true => EncounterLocationStatus::Planned,
         false => EncounterLocationStatus::Active,
@@ -194,18 +194,18 @@ fn places(
 }
 
 /// H22: both halves or neither.
-fn swap(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Refusal> {
+fn swap(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Reason> {
     let half = |n: usize| {
         let patient = input.segments.patients.get(n).copied();
         patient.filter(|patient| patient.pv1.is_some())
     };
     let (Some(one), Some(two)) = (half(0), half(1)) else {
         let detail = "a swap needs two groups of PID and PV1";
-        return Err(Refusal::new("hl7-swap-incomplete", "PV1", "H22", detail));
+        return Err(Reason::new("hl7-swap-incomplete", "PV1", "H22", detail));
     };
     if one.visit().is_some() && one.visit() == two.visit() {
         let detail = "both groups name the same visit";
-        return Err(Refusal::new("hl7-swap-incomplete", "PV1-19", "H22", detail));
+        return Err(Reason::new("hl7-swap-incomplete", "PV1-19", "H22", detail));
     }
     [(one, 1), (two, 2)]
         .into_iter()
@@ -214,10 +214,10 @@ fn swap(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Refusal> {
 }
 
 /// H23: one record for each NPU; a part number only if there are several.
-fn bed_status(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Refusal> {
+fn bed_status(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Reason> {
     let npu = &input.segments.npu;
     if npu.is_empty() {
-        return Err(Refusal::new(
+        return Err(Reason::new(
             "hl7-no-npu",
             "NPU",
             "H23",
@@ -226,7 +226,7 @@ fn bed_status(input: &Input<'_>, head: &Head<'_>) -> Result<Vec<OutRecord>, Refu
     }
     if npu.len() > NPU_SEGMENTS_MAX {
         let detail = format!("more than {NPU_SEGMENTS_MAX} NPU segments");
-        return Err(Refusal::new("hl7-too-many", "NPU", "H23", detail));
+        return Err(Reason::new("hl7-too-many", "NPU", "H23", detail));
     }
     let several = npu.len() > 1;
     let mut records = Vec::with_capacity(npu.len());
@@ -245,12 +245,12 @@ fn one_bed(
     head: &Head<'_>,
     npu: Segment<'_>,
     id: &EventId,
-) -> Result<OutRecord, Refusal> {
+) -> Result<OutRecord, Reason> {
     let bed = fields::place(npu, 1, "NPU-1")?
         .filter(Place::is_bed)
         .ok_or_else(|| {
             let detail = "point of care, room and bed are not all valued";
-            Refusal::new("hl7-no-bed", "NPU-1", "H23", detail)
+            Reason::new("hl7-no-bed", "NPU-1", "H23", detail)
         })?;
     let code = npu.component(2, 1);
     let condition = input.ctx.mappings.hl7.bed_status(&code).ok_or_else(|| {
@@ -258,7 +258,7 @@ fn one_bed(
             "a code of {} characters that is not in the mapping's bed_status table",
             code.chars().count()
         );
-        Refusal::new("hl7-bed-status", "NPU-2", "H23", detail)
+        Reason::new("hl7-bed-status", "NPU-2", "H23", detail)
     })?;
     let value = location::write(&bed, condition, &input.ctx.ids)?;
     let key = bed.as_str().to_owned();

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use encoding_rs::mem::decode_latin1;
 use wardline_model::hl7::Message;
 
-use wardline_model::sideline::Refusal;
+use wardline_model::sideline::Reason;
 
 const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
 
@@ -29,7 +29,7 @@ enum Charset {
 ///
 /// # Errors
 /// An unknown character set (H1).
-pub fn decode(raw: &[u8]) -> Result<Decoded<'_>, Refusal> {
+pub fn decode(raw: &[u8]) -> Result<Decoded<'_>, Reason> {
     let body = raw.strip_prefix(BOM).unwrap_or(raw);
     let exact = |text| Decoded {
         text,
@@ -66,7 +66,7 @@ fn ascii(body: &[u8]) -> Cow<'_, str> {
 }
 
 /// `None` when there is no readable header; the parser says so then.
-fn declared(body: &[u8]) -> Result<Option<Charset>, Refusal> {
+fn declared(body: &[u8]) -> Result<Option<Charset>, Reason> {
     let start = body
         .iter()
         .position(|byte| !matches!(byte, b'\r' | b'\n' | b' '))
@@ -89,7 +89,7 @@ fn declared(body: &[u8]) -> Result<Option<Charset>, Refusal> {
         "UNICODE UTF-8" | "UTF-8" | "UTF8" | "UNICODE" => Ok(Some(Charset::Utf8)),
         "8859/1" | "ISO-8859-1" | "ISO8859-1" => Ok(Some(Charset::Latin1)),
         "ASCII" => Ok(Some(Charset::Ascii)),
-        _ => Err(Refusal::new(
+        _ => Err(Reason::new(
             "hl7-charset",
             "MSH-18",
             "H1",

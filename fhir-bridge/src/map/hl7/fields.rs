@@ -6,7 +6,7 @@ use wardline_model::limits::LOCATION_CHARS_MAX;
 use crate::limits::{NPU_SEGMENTS_MAX, PATIENTS_MAX};
 use crate::map::fhir::Place;
 use crate::map::fhir::place::PlaceError;
-use wardline_model::sideline::Refusal;
+use wardline_model::sideline::Reason;
 
 /// The segments that are read, found in one pass.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,7 @@ impl Patient<'_> {
         self.pv1.map(|pv1| pv1.component(2, 1)).unwrap_or_default()
     }
 
-    pub fn place(&self, field: usize, name: &'static str) -> Result<Option<Place>, Refusal> {
+    pub fn place(&self, field: usize, name: &'static str) -> Result<Option<Place>, Reason> {
         self.pv1.map_or(Ok(None), |pv1| place(pv1, field, name))
     }
 }
@@ -101,7 +101,7 @@ pub fn place(
     segment: Segment<'_>,
     field: usize,
     name: &'static str,
-) -> Result<Option<Place>, Refusal> {
+) -> Result<Option<Place>, Reason> {
     let first = segment.repetitions(field).next().unwrap_or_default();
     let chars = first.chars().count();
     let place = if chars > LOCATION_CHARS_MAX {
@@ -115,6 +115,6 @@ pub fn place(
             PlaceError::TooLong(_) => "hl7-location-too-long",
             _ => "hl7-location",
         };
-        Refusal::new(cause, name, "H14", error.to_string())
+        Reason::new(cause, name, "H14", error.to_string())
     })
 }

@@ -8,7 +8,7 @@ use super::adt::{Head, Input};
 use super::time::{self, Moment, ZoneFit};
 use crate::limits::CONTROL_ID_CHARS_MAX;
 use crate::map::mapped::{Common, EventTime, Headers, common_headers, push};
-use wardline_model::sideline::Refusal;
+use wardline_model::sideline::Reason;
 
 /// H7, H10: when it happened, and when that was written down.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct Times {
 ///
 /// # Errors
 /// None of EVN-6, EVN-2 and MSH-7 is a time.
-pub fn times(input: &Input<'_>, msh: Segment<'_>, evn: Segment<'_>) -> Result<Times, Refusal> {
+pub fn times(input: &Input<'_>, msh: Segment<'_>, evn: Segment<'_>) -> Result<Times, Reason> {
     let read = |segment: Segment<'_>, field: usize| -> Option<Moment> {
         let text = segment.component(field, 1);
         time::parse(&text, &input.ctx.zone, input.arrival.received_ms)
@@ -42,7 +42,7 @@ pub fn times(input: &Input<'_>, msh: Segment<'_>, evn: Segment<'_>) -> Result<Ti
         .or(sent.map(|moment| ("MSH-7", moment)))
         .ok_or_else(|| {
             let detail = "none of EVN-6, EVN-2 and MSH-7 is a time";
-            Refusal::new("hl7-no-time", "EVN-2", "H7", detail)
+            Reason::new("hl7-no-time", "EVN-2", "H7", detail)
         })?;
     Ok(Times {
         event: EventTime {

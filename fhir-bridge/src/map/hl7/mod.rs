@@ -15,8 +15,8 @@ use wardline_model::EventId;
 use wardline_model::hl7::{Hl7Error, Message};
 
 use crate::map::context::SiteContext;
-use crate::map::mapped::Outcome;
-use wardline_model::sideline::Refusal;
+use crate::map::mapped::Mapped;
+use wardline_model::sideline::Reason;
 
 /// One message as it came.
 #[derive(Debug, Clone, Copy)]
@@ -29,11 +29,11 @@ pub struct Arrival<'a> {
 
 /// # Errors
 /// Why the message goes to the sideline.
-pub fn map(arrival: &Arrival<'_>, id: &EventId, ctx: &SiteContext) -> Result<Outcome, Refusal> {
+pub fn map(arrival: &Arrival<'_>, id: &EventId, ctx: &SiteContext) -> Result<Mapped, Reason> {
     let decoded = charset::decode(arrival.raw)?;
     let message = Message::parse(&decoded.text).map_err(|error| match error {
-        Hl7Error::NoHeader => Refusal::new("hl7-no-header", "MSH", "H2", error.to_string()),
-        Hl7Error::Delimiters => Refusal::new("hl7-delimiters", "MSH-2", "H2", error.to_string()),
+        Hl7Error::NoHeader => Reason::new("hl7-no-header", "MSH", "H2", error.to_string()),
+        Hl7Error::Delimiters => Reason::new("hl7-delimiters", "MSH-2", "H2", error.to_string()),
     })?;
     let input = adt::Input {
         arrival,
@@ -46,7 +46,7 @@ pub fn map(arrival: &Arrival<'_>, id: &EventId, ctx: &SiteContext) -> Result<Out
     // H18
     if !arrival.understood {
         let detail = "the agent answered AE, so the sender knows that it was not taken over";
-        return Err(Refusal::new("hl7-not-understood", "MSH", "H18", detail));
+        return Err(Reason::new("hl7-not-understood", "MSH", "H18", detail));
     }
     Ok(outcome)
 }

@@ -16,8 +16,8 @@ use crate::map::context::SiteContext;
 use crate::map::fhir::Place;
 use crate::map::fhir::device::{self, DeviceFact, DeviceValue};
 use crate::map::fhir::observation::{self, ObservationFact};
-use crate::map::mapped::{Common, EventTime, Headers, OutRecord, Outcome, common_headers, push};
-use wardline_model::sideline::Refusal;
+use crate::map::mapped::{Common, EventTime, Headers, Mapped, OutRecord, common_headers, push};
+use wardline_model::sideline::Reason;
 
 /// One message as it came.
 #[derive(Debug, Clone, Copy)]
@@ -45,9 +45,9 @@ pub fn map(
     parts: TopicParts<'_>,
     id: &EventId,
     ctx: &SiteContext,
-) -> Result<Outcome, Refusal> {
+) -> Result<Mapped, Reason> {
     let Some(metric) = mapping.metrics.get(parts.metric) else {
-        return Ok(Outcome::Filtered("unknown-metric"));
+        return Ok(Mapped::Filtered("unknown-metric"));
     };
     check_levels(parts)?;
     let root = parse(message.payload)?;
@@ -73,7 +73,7 @@ pub fn map(
         kind,
     };
     let (topic, bytes) = value.resource(metric, id, &headers, ctx)?;
-    Ok(Outcome::Records(vec![OutRecord {
+    Ok(Mapped::Records(vec![OutRecord {
         topic,
         key: parts.device.to_owned().into(),
         headers,
@@ -95,7 +95,7 @@ impl Given<'_> {
         id: &EventId,
         headers: &Headers,
         ctx: &SiteContext,
-    ) -> Result<(&'static str, Vec<u8>), Refusal> {
+    ) -> Result<(&'static str, Vec<u8>), Reason> {
         let fields = &self.mapping.fields;
         let value = fields
             .value
@@ -145,7 +145,7 @@ impl Given<'_> {
         Ok((FHIR_DEVICE, device::write(&fact, &ctx.ids)?))
     }
 
-    fn number(&self, value: &Value, number: &Number) -> Result<f64, Refusal> {
+    fn number(&self, value: &Value, number: &Number) -> Result<f64, Reason> {
         let fields = &self.mapping.fields;
         let given = value
             .as_f64()
@@ -168,7 +168,7 @@ impl Given<'_> {
         Ok(given)
     }
 
-    fn bed(&self, value: &Value) -> Result<Place, Refusal> {
+    fn bed(&self, value: &Value) -> Result<Place, Reason> {
         let path = &self.mapping.fields.value;
         let text = value
             .as_str()
@@ -186,11 +186,11 @@ fn header<'a>(headers: &'a Headers, name: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn wrong(cause: &'static str, path: &JsonPath, rule: &'static str, detail: &str) -> Refusal {
-    Refusal::new(cause, path.as_str().to_owned(), rule, detail)
+fn wrong(cause: &'static str, path: &JsonPath, rule: &'static str, detail: &str) -> Reason {
+    Reason::new(cause, path.as_str().to_owned(), rule, detail)
 }
 
-fn check_levels(parts: TopicParts<'_>) -> Result<(), Refusal> {
+fn check_levels(parts: TopicParts<'_>) -> Result<(), Reason> {
     let bad = |text: &str| {
         text.chars().count() > TOPIC_LEVEL_CHARS_MAX || text.contains(char::is_control)
     };
@@ -198,24 +198,24 @@ fn check_levels(parts: TopicParts<'_>) -> Result<(), Refusal> {
         let detail = format!(
             "device or department has over {TOPIC_LEVEL_CHARS_MAX} characters or a control character"
         );
-        return Err(Refusal::new("mqtt-topic", "topic", "J5", detail));
+        return Err(Reason::new("mqtt-topic", "topic", "J5", detail));
     }
     Ok(())
 }
 
-fn parse(payload: &[u8]) -> Result<Value, Refusal> {
+fn parse(payload: &[u8]) -> Result<Value, Reason> {
     let root: Value = serde_json::from_slice(payload).map_err(|error| {
         let detail = format!("no JSON at line {} column {}", error.line(), error.column());
-        Refusal::new("json-syntax", "$", "J7", detail)
+        Reason::new("json-syntax", "$", "J7", detail)
     })?;
     if root.is_object() {
         Ok(root)
     } else {
-        Err(Refusal::new("json-shape", "$", "J7", "not an object"))
+        Err(Reason::new("json-shape", "$", "J7", "not an object"))
     }
 }
 
-fn time(root: &Value, path: &JsonPath) -> Result<EventTime, Refusal> {
+fn time(root: &Value, path: &JsonPath) -> Result<EventTime, Reason> {
     let refuse = |detail: &str| wrong("json-ts", path, "J8", detail);
     let value = path.find(root).ok_or_else(|| refuse("missing"))?;
     let (stamp, precision_ms) = match value {
@@ -245,7 +245,7 @@ fn time(root: &Value, path: &JsonPath) -> Result<EventTime, Refusal> {
     })
 }
 
-fn seq(root: &Value, path: Option<&JsonPath>) -> Result<Option<u64>, Refusal> {
+fn seq(root: &Value, path: Option<&JsonPath>) -> Result<Option<u64>, Reason> {
     let Some((path, value)) = path.and_then(|path| path.find(root).map(|value| (path, value)))
     else {
         return Ok(None);
@@ -256,7 +256,7 @@ fn seq(root: &Value, path: Option<&JsonPath>) -> Result<Option<u64>, Refusal> {
     }
 }
 
-fn kind<'a>(root: &'a Value, path: Option<&JsonPath>) -> Result<Option<&'a str>, Refusal> {
+fn kind<'a>(root: &'a Value, path: Option<&JsonPath>) -> Result<Option<&'a str>, Reason> {
     let Some((path, value)) = path.and_then(|path| path.find(root).map(|value| (path, value)))
     else {
         return Ok(None);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use wardline_bridge::ingest::record::{self, Marked};
+use wardline_bridge::ingest::record::{self, LoggedRange};
 use wardline_log::{Entry, Log, SharedLog};
 use wardline_log_contract::FaultyLog;
 use wardline_model::event::{Body, Class, Event, Stamp};
@@ -118,7 +118,7 @@ pub struct Held {
 pub async fn held(log: &dyn Log) -> Held {
     let mut held = Held::default();
     for entry in all(log, EDGE_FRAMES).await {
-        let Marked {
+        let LoggedRange {
             agent,
             incarnation,
             first,
