@@ -197,6 +197,12 @@ impl MqttClient {
         timeout(limit, goodbye).await.ok();
     }
 
+    /// Bytes that are read and not decoded, and bytes that are encoded and not sent.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn kept_bytes(&self) -> (usize, usize) {
+        (self.io.inbound.len(), self.io.out.len())
+    }
+
     fn next_id(&mut self) -> u16 {
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         self.last_id
@@ -205,6 +211,10 @@ impl MqttClient {
     /// The next packet. May be dropped at any time without losing one.
     async fn frame(&mut self) -> Result<Frame, ClientError> {
         loop {
+            // A peer that sends and takes nothing makes answers without end.
+            if self.io.out.len() > CLIENT_UNSENT_BYTES_MAX {
+                return Err(ClientError::Unsent);
+            }
             if let Some(frame) = self.io.inbound.next_frame()? {
                 return Ok(frame);
             }

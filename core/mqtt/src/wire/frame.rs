@@ -171,6 +171,11 @@ impl Inbound {
         self.buffer.first().copied()
     }
 
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The buffer with room for the next read.
     pub(crate) fn room(&mut self) -> &mut BytesMut {
         let spare = self.buffer.capacity() - self.buffer.len();

@@ -161,3 +161,24 @@ async fn p7_what_is_unsent_is_bounded() {
         Err(ClientError::Unsent)
     ));
 }
+
+#[tokio::test(start_paused = true)]
+async fn p7_m37_a_peer_that_sends_and_takes_nothing_is_given_up() {
+    let (mut client, mut far) = welcomed(ROOMY).await;
+    let message = [0x32, 5, 0, 1, b't', 0, 1];
+    let flood = tokio::spawn(async move {
+        let many = message.repeat(1_000);
+        while far.write_all(&many).await.is_ok() {}
+    });
+    // The answers to so many are far over what may be unsent.
+    let mut ended = Ok(());
+    for _ in 0..3_000_000 {
+        if let Err(error) = client.event().await {
+            ended = Err(error);
+            break;
+        }
+    }
+    assert!(matches!(ended, Err(ClientError::Unsent)), "{ended:?}");
+    drop(client);
+    flood.await.unwrap();
+}
