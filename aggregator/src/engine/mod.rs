@@ -51,7 +51,7 @@ struct Times {
 
 /// What woke the loop.
 enum Woken {
-    Delivery(Delivery),
+    Delivery(Box<Delivery>),
     Published(BTreeMap<OutboxKey, u64>),
     Tick,
     Stop,
@@ -83,7 +83,7 @@ impl Engine {
                 biased;
                 () = self.stop.stopped() => Woken::Stop,
                 Some(rows) = self.published.recv() => Woken::Published(rows),
-                Some(delivery) = self.deliveries.recv(), if !full => Woken::Delivery(delivery),
+                Some(delivery) = self.deliveries.recv(), if !full => Woken::Delivery(Box::new(delivery)),
                 _ = tick.tick() => Woken::Tick,
             };
             match woken {

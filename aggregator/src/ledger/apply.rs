@@ -246,7 +246,8 @@ impl Ledger {
         self.hospital.change(&self.list, change, touched);
     }
 
-    /// Older than the history, and about a visit that was evicted or never known, or about a bed that has newer news.
+    /// Older than the history, and about a visit that is known to be over and forgotten, or about a bed that has newer
+    /// news. A visit that nobody knows may be somebody who is in the house since then: what is old is not late.
     fn too_late(&self, event: &Event) -> bool {
         let Some(horizon_ms) = self.horizon_ms.filter(|horizon| event.event_ms < *horizon) else {
             return false;
@@ -261,6 +262,6 @@ impl Ledger {
             .group_of
             .get(&event.about)
             .and_then(|id| self.groups.get(id));
-        group.is_none_or(|group| group.is_remnant(horizon_ms))
+        group.is_some_and(|group| group.is_remnant(horizon_ms))
     }
 }

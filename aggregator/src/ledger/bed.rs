@@ -46,8 +46,10 @@ pub(crate) struct BedState {
     /// The event that the condition rests on.
     pub(crate) condition_at: Option<At>,
     pub(crate) shown: Shown,
-    pub(crate) since_ms: Option<i64>,
-    pub(crate) newest_ms: Option<i64>,
+    /// The event since which it is shown so.
+    pub(crate) since: Option<At>,
+    /// The last thing that happened to it.
+    pub(crate) newest: Option<At>,
 }
 
 impl Default for BedState {
@@ -61,8 +63,8 @@ impl Default for BedState {
                 status: BedStatus::Unknown,
                 reason: None,
             },
-            since_ms: None,
-            newest_ms: None,
+            since: None,
+            newest: None,
         }
     }
 }
@@ -180,11 +182,11 @@ impl BedState {
             Point::Condition(condition) => self.set_condition(at, *condition),
             Point::Visit(effect) => self.visit(at, effect),
         }
-        self.newest_ms = Some(at.ms);
+        self.newest = Some(at.clone());
         let shown = self.show();
         if shown != self.shown {
             self.shown = shown;
-            self.since_ms = Some(at.ms);
+            self.since = Some(at.clone());
         }
     }
 
@@ -260,6 +262,17 @@ impl BedState {
             Some(Condition::Unoccupied) => plain(BedStatus::Reserved),
             Some(Condition::Occupied) | None => plain(BedStatus::Unknown),
         }
+    }
+
+    pub(crate) fn since_ms(&self) -> Option<i64> {
+        self.since.as_ref().map(|at| at.ms)
+    }
+
+    /// The events that what is shown rests on, apart from who is there: forgetting all others changes no row.
+    pub(crate) fn rests_on(&self) -> impl Iterator<Item = &At> {
+        [&self.condition_at, &self.since, &self.newest]
+            .into_iter()
+            .flatten()
     }
 
     pub(crate) fn on_leave(&self) -> bool {

@@ -83,7 +83,7 @@ impl Ledger {
             status: state.shown.status,
             reason: state.shown.reason.map(str::to_owned),
             on_leave: state.on_leave(),
-            since: state.since_ms.map(rfc3339),
+            since: state.since_ms().map(rfc3339),
             age_s: newest_ms.map(|ms| seconds(at_ms, ms)),
             listed: bed.listed,
             flags: flags(&state),
@@ -101,7 +101,8 @@ impl Ledger {
             let group = self.groups.get(self.group_of.get(&occupant.visit)?)?;
             group.newest_ms(at_ms)
         });
-        of_visits.chain(state.newest_ms).max()
+        let of_bed = state.newest.as_ref().map(|at| at.ms);
+        of_visits.chain(of_bed).max()
     }
 
     /// All departments, by name: those of the list, and those that events name.
@@ -221,7 +222,7 @@ impl Count {
             BedStatus::Unknown => &mut row.unknown,
         } += 1;
         self.newest_ms = self.newest_ms.max(newest_ms);
-        if let (BedStatus::Dirty, Some(since_ms)) = (state.shown.status, state.since_ms) {
+        if let (BedStatus::Dirty, Some(since_ms)) = (state.shown.status, state.since_ms()) {
             self.dirty_since_ms = Some(
                 self.dirty_since_ms
                     .map_or(since_ms, |known| known.min(since_ms)),

@@ -2,7 +2,7 @@
 //!
 //! A visit goes when it holds no bed, has nothing pending, and all its events are older than the horizon; of a visit
 //! that ended, the event that ended it stays a while longer, so that a late update finds it ended instead of bringing it
-//! back. Nothing goes that a bed's condition still rests on.
+//! back. Nothing goes that a bed's row still rests on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,12 +93,14 @@ impl Ledger {
         keys
     }
 
-    /// The events that the condition of a bed rests on, as it is at the horizon.
+    /// The events that the row of a bed rests on, as it is at the horizon.
     fn supports(&self, horizon_ms: i64) -> BTreeSet<At> {
-        let beds = self.hospital.beds.values();
-        beds.filter_map(|bed| bed.at(horizon_ms.saturating_sub(1)).condition_at.clone())
-            .map(|at| At::of(&at.event))
-            .collect()
+        let mut supports = BTreeSet::new();
+        for bed in self.hospital.beds.values() {
+            let state = bed.at(horizon_ms.saturating_sub(1));
+            supports.extend(state.rests_on().map(|at| At::of(&at.event)));
+        }
+        supports
     }
 
     fn evict_group(

@@ -92,8 +92,56 @@ fn b37_old_facts_of_visits_that_are_still_there_are_not_late() {
     let applied = ledger.apply(said("A01", 1, 10).in_(B1).fact());
     assert_eq!(applied.outcome, Outcome::Applied);
     assert!(row(&ledger, A1, 30).flags.is_empty());
-    let unknown = ledger.apply(said("A01", 3, 10).of("v9").in_(B2).fact());
-    assert_eq!(unknown.outcome, Outcome::Late);
+}
+
+/// A census at go-live: whoever is in a bed is shown there, however long ago the admission was, and in whatever order it
+/// is told; before, the admission came too late and the bed was missing.
+#[test]
+fn b37_p10_an_admission_older_than_the_history_is_shown_whenever_it_comes() {
+    let (day, now) = (24 * 60, 60 * 24 * 60);
+    let admitted = said("A01", 1, 0).in_(A1).fact();
+    let updated = said("A08", 2, 59 * day).in_(A1).fact();
+    for facts in [[&admitted, &updated], [&updated, &admitted]] {
+        let mut ledger = ledger();
+        ledger.evict((now - 35 * day) * MINUTE);
+        for fact in facts {
+            assert_eq!(ledger.apply(fact.clone()).outcome, Outcome::Applied);
+            ledger.evict((now - 35 * day) * MINUTE);
+        }
+        let shown = row(&ledger, A1, now);
+        assert_eq!(shown.status, Occupied);
+        assert_eq!(shown.since.as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert!(shown.flags.is_empty(), "{:?}", shown.flags);
+    }
+}
+
+/// What ended long ago and was never known is folded, leaves nothing behind but its end, and goes with the next step.
+#[test]
+fn b37_an_old_visit_that_turns_out_to_be_over_goes_again() {
+    let mut ledger = ledger();
+    ledger.evict(1000 * MINUTE);
+    for fact in stay("v1", 10, 10, 20, A1) {
+        assert_eq!(ledger.apply(fact).outcome, Outcome::Applied);
+    }
+    ledger.apply(condition(50, 25, A1, "U"));
+    assert_eq!(ledger.evict(1000 * MINUTE).len(), 2);
+    let again = ledger.apply(said("A01", 10, 10).in_(A1).fact());
+    assert_eq!(again.outcome, Outcome::Late, "its end is known");
+    assert_beds(&ledger, 2000, &[(A1, Available)]);
+}
+
+/// An interface that repeats each night that a bed is closed: it is closed since the first time.
+#[test]
+fn b37_forgetting_repeated_reports_keeps_since_when() {
+    let mut ledger = fold([
+        condition(1, 10, A1, "C"),
+        condition(2, 500, A1, "C"),
+        condition(3, 1500, A1, "C"),
+    ]);
+    let before = row(&ledger, A1, 2000);
+    ledger.evict(1000 * MINUTE);
+    assert_eq!(row(&ledger, A1, 2000), before);
+    assert_eq!(before.since.as_deref(), Some("1970-01-01T00:10:00Z"));
 }
 
 #[test]
