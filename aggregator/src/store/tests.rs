@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use wardline_disk::DiskError;
-use wardline_disk::sim::{Cut, Op, SimDisk};
+use wardline_disk_sim::{Cut, Op, SimDisk};
 
 use super::*;
 

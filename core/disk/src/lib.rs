@@ -3,8 +3,8 @@
 //! The agent's store, the embedded log and the aggregator's state are redb files with tables of their own. Everything that
 //! is not tables is here:
 //! - [`RedbFile`] is the shell: what it answers with is a [`DiskError`], whatever redb or the system said;
-//! - [`Disk`] is the seam below it, with a real side ([`FileDisk`]) and a simulated one ([`sim::SimDisk`]) that loses
-//!   power, fails and fills up on command.
+//! - [`Disk`] is the seam below it. Its real side is [`FileDisk`]; the simulated one, which loses power, fails and fills up
+//!   on command, is a crate of its own that only tests know (`core/disk-sim`).
 
 mod disk;
 mod error;
@@ -14,7 +14,6 @@ mod guard;
 mod health;
 pub mod limits;
 mod shrink;
-pub mod sim;
 
 pub use disk::{Disk, Storage};
 pub use error::DiskError;

@@ -6,7 +6,7 @@ use crate::common::{self, append, clock, config, event, numbers, set, texts, unt
 use tokio::sync::oneshot::error::TryRecvError;
 use wardline_agent::store::{Refusal, Store};
 use wardline_disk::limits::RESERVE_BYTES;
-use wardline_disk::sim::{Cut, Op, SimDisk};
+use wardline_disk_sim::{Cut, Op, SimDisk};
 
 fn open(disk: &SimDisk) -> Store {
     Store::open(disk.clone(), config(), clock()).unwrap()

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use redb::{Database, TableDefinition};
-use wardline_disk::sim::{Op, SimDisk};
+use wardline_disk_sim::{Op, SimDisk};
 use wardline_disk::{DiskError, FileDisk, Kind, RedbFile};
 
 use crate::{KIND, batch, fill, noise, open, put, rows};

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use wardline_disk::limits::{RESERVE_BYTES, SHRINK_FILE_BYTES_MIN};
-use wardline_disk::sim::{Cut, Op, SimDisk};
+use wardline_disk_sim::{Cut, Op, SimDisk};
 use wardline_disk::{DiskError, FileDisk, RedbFile};
 
 use crate::{batch, open, put, rows, take};

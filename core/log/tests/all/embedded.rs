@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableTable, TableDefinition};
 use wardline_disk::DiskError;
-use wardline_disk::sim::{Cut, Op, SimDisk};
+use wardline_disk_sim::{Cut, Op, SimDisk};
 use wardline_log::embedded::{EmbeddedLog, FILE_NAME, KIND, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardline_disk::sim::{Cut, SimDisk};
+use wardline_disk_sim::{Cut, SimDisk};
 use wardline_log::embedded::{EmbeddedLog, Options};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};
 

@@ -22,7 +22,12 @@ const PRODUCT: [&str; 12] = [
     "tui/src",
     "deploy/standalone/src",
 ];
-const TOOLS: [&str; 3] = ["deploy/demo/src", "hil-tests/src", "core/log-contract/src"];
+const TOOLS: [&str; 4] = [
+    "deploy/demo/src",
+    "hil-tests/src",
+    "core/log-contract/src",
+    "core/disk-sim/src",
+];
 
 /// Rooms that decide and know no clock, file, socket or runtime (docs/ARCHITECTURE.md).
 const PURE: [&str; 12] = [

@@ -1,4 +1,6 @@
-//! The simulated side of the seam: one file in memory that fails, fills up and loses power on command.
+//! The simulated side of the seam [`Disk`]: one file in memory that fails, fills up and loses power on command.
+//!
+//! For tests and simulation: no program links it.
 //!
 //! What was written and not synced is kept apart, as a real disk does it. A power cut decides about each unsynced write
 //! by itself: lost, kept, torn, in any order (see [`Cut`]). Everything is decided by what the test asked for and by the
@@ -16,7 +18,7 @@ use redb::{BackendError, StorageBackend};
 pub use image::Cut;
 use image::Image;
 
-use crate::{Disk, Storage};
+use wardline_disk::{Disk, Storage};
 
 /// A call to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
