@@ -3,7 +3,7 @@
 
 use wardline_log::{SharedLog, Target};
 use wardline_service::settings::Reader;
-use wardline_service::{Problem, Running, Settings, Supervisor, keys};
+use wardline_service::{Problem, Running, Settings, SharedClock, Supervisor, keys};
 
 use crate::{Config, SiteBeds, Source};
 
@@ -70,18 +70,18 @@ fn targets(settings: &Settings, read: &mut Reader<'_>) -> Option<(Target, Vec<Si
 ///
 /// # Errors
 /// What keeps one of them from starting; nothing is left running then.
-pub async fn start(apart: Apart) -> anyhow::Result<Running> {
+pub async fn start(apart: Apart, clock: SharedClock) -> anyhow::Result<Running> {
     let mut parts = Supervisor::new();
-    let started = assemble(apart, &mut parts).await;
+    let started = assemble(apart, clock, &mut parts).await;
     parts.up(started).await
 }
 
-async fn assemble(apart: Apart, parts: &mut Supervisor) -> anyhow::Result<()> {
-    let centre = wardline_log::open(&apart.centre).await?;
+async fn assemble(apart: Apart, clock: SharedClock, parts: &mut Supervisor) -> anyhow::Result<()> {
+    let centre = wardline_log::open(&apart.centre, clock.clone()).await?;
     parts.closing("the centre's log", closed(centre.clone()));
     let mut sources = Vec::new();
     for site in apart.sites {
-        let log = wardline_log::open(&site.target).await?;
+        let log = wardline_log::open(&site.target, clock.clone()).await?;
         parts.closing("a site's log", closed(log.clone()));
         sources.push(Source {
             site: site.name,
@@ -90,7 +90,7 @@ async fn assemble(apart: Apart, parts: &mut Supervisor) -> anyhow::Result<()> {
             local: false,
         });
     }
-    let aggregator = crate::start(apart.config, centre, sources).await?;
+    let aggregator = crate::start(apart.config, centre, sources, clock).await?;
     parts.part("the aggregator", aggregator);
     Ok(())
 }

@@ -11,7 +11,7 @@ use wardline_model::SiteName;
 use wardline_service::settings::Reader;
 use wardline_service::{Problem, Settings, keys};
 
-use crate::hooks::Hooks;
+use crate::hooks::FaultPoint;
 use crate::ledger::{BedList, BedListError};
 
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Config {
     pub addresses: BTreeMap<String, String>,
     /// More warnings to show in `about`.
     pub warnings: Vec<String>,
-    /// Clock and fault points; only tests change them.
-    pub hooks: Hooks,
+    /// Where it dies as by a kill; only tests say so.
+    pub fault: Option<FaultPoint>,
 }
 
 impl Config {
@@ -57,7 +57,7 @@ impl Config {
             agent_silent_ms: crate::limits::AGENT_SILENT_AFTER_MS,
             addresses: BTreeMap::new(),
             warnings: Vec::new(),
-            hooks: Hooks::default(),
+            fault: None,
         })
     }
 

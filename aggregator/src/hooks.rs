@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use wardline_service::{SharedClock, SystemClock};
+use wardline_service::SharedClock;
 
 use crate::error::AggregatorError;
 
@@ -34,32 +34,18 @@ impl FaultPoint {
 }
 
 #[derive(Clone)]
-pub struct Hooks {
+pub(crate) struct Hooks {
     clock: SharedClock,
     fault: Option<FaultPoint>,
 }
 
-impl Default for Hooks {
-    fn default() -> Self {
-        Self {
-            clock: SystemClock::shared(),
-            fault: None,
-        }
-    }
-}
-
 impl Hooks {
-    pub fn with_clock(self, clock: SharedClock) -> Self {
-        Self { clock, ..self }
-    }
-
-    pub fn with_fault(mut self, point: FaultPoint) -> Self {
-        self.fault = Some(point);
-        self
+    pub(crate) fn new(clock: SharedClock, fault: Option<FaultPoint>) -> Self {
+        Self { clock, fault }
     }
 
     /// Milliseconds since 1970.
-    pub fn now_ms(&self) -> i64 {
+    pub(crate) fn now_ms(&self) -> i64 {
         self.clock.wall_ms()
     }
 

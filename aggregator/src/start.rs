@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, STATUS};
 use wardline_service::exit::StoreProblem;
-use wardline_service::{Pulse, Running, StageId, Stop, Supervisor};
+use wardline_service::{Pulse, Running, SharedClock, StageId, Stop, Supervisor};
 
 use crate::api::{Api, serve};
 use crate::engine::fold::Fold;
@@ -23,6 +23,7 @@ use crate::engine::shared::Shared;
 use crate::engine::{Engine, input, status};
 use crate::error::AggregatorError;
 use crate::health::SiteInfo;
+use crate::hooks::Hooks;
 use crate::ledger::Sites;
 use crate::limits::DELIVERIES_QUEUED_MAX;
 use crate::store::{OutboxKey, Store};
@@ -37,11 +38,12 @@ pub async fn start(
     config: Config,
     centre: SharedLog,
     sources: Vec<Source>,
+    clock: SharedClock,
 ) -> anyhow::Result<Running> {
     let mut stages = Supervisor::new();
     // As a kill would: nothing more is written.
     stages.crash_if(|error| matches!(error.downcast_ref(), Some(AggregatorError::Fault(_))));
-    let started = assemble(config, centre, sources, &mut stages).await;
+    let started = assemble(config, centre, sources, clock, &mut stages).await;
     stages.up(started).await
 }
 
@@ -49,6 +51,7 @@ async fn assemble(
     config: Config,
     centre: SharedLog,
     sources: Vec<Source>,
+    clock: SharedClock,
     stages: &mut Supervisor,
 ) -> anyhow::Result<()> {
     let store = open_store(&config, &sources).await?;
@@ -62,7 +65,7 @@ async fn assemble(
     let sites = Sites::new(lists.collect());
     let shared = Arc::new(Shared::new(
         sites,
-        config.hooks.clone(),
+        Hooks::new(clock, config.fault),
         config.agent_silent_ms,
     ));
     let fold = restore(&shared, &store, config.history_ms).await?;
@@ -249,7 +252,7 @@ impl Parts {
             deliveries,
             published,
             committed,
-            hooks: self.config.hooks.clone(),
+            hooks: self.shared.hooks.clone(),
             stop: self.stop.clone(),
             pulse,
         };
@@ -264,7 +267,7 @@ impl Parts {
                 centre: self.centre.clone(),
                 store: Arc::clone(&self.store),
                 progress: Arc::clone(&self.shared.progress),
-                hooks: self.config.hooks.clone(),
+                hooks: self.shared.hooks.clone(),
                 stop: self.stop.clone(),
             };
             let copying = replicate::run(context, source.site.clone(), source.log.clone());

@@ -4,7 +4,7 @@
 //! the order and lets somebody correct the wall time later; the uncertainty says whether that is needed.
 
 use wardline_model::Stamp;
-use wardline_service::{SharedClock, SystemClock};
+use wardline_service::SharedClock;
 
 /// In place of milliseconds: nothing is known about the wall clock's error.
 pub const UNCERTAINTY_UNKNOWN: u32 = u32::MAX;
@@ -18,10 +18,10 @@ pub struct Stamper {
 }
 
 impl Stamper {
-    /// With this machine's clock.
-    pub fn system() -> Self {
+    /// Of this boot of the machine.
+    pub fn of_this_boot(clock: SharedClock) -> Self {
         let text = std::fs::read_to_string(BOOT_ID).unwrap_or_default();
-        Self::new(SystemClock::shared(), boot_number(&text))
+        Self::new(clock, boot_number(&text))
     }
 
     pub fn new(clock: SharedClock, boot: u64) -> Self {

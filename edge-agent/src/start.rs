@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wardline_disk::{DiskError, FileDisk};
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
-use wardline_service::{Running, Supervisor};
+use wardline_service::{Running, SharedClock, Supervisor};
 
 use crate::clock::Stamper;
 use crate::intake::mllp::{self, Mllp};
@@ -16,18 +16,18 @@ use crate::uplink::Uplink;
 use crate::{Config, Error};
 
 /// Opens the store, binds every listener, and runs until stopped. Addresses: `agent_mqtt`, `agent_mllp`.
-pub async fn start(config: Config) -> anyhow::Result<Running> {
+pub async fn start(config: Config, clock: SharedClock) -> anyhow::Result<Running> {
     let mut parts = Supervisor::new();
-    let started = assemble(config, &mut parts).await;
+    let started = assemble(config, clock, &mut parts).await;
     parts.up(started.map_err(Error::into_anyhow)).await
 }
 
-async fn assemble(config: Config, parts: &mut Supervisor) -> Result<(), Error> {
+async fn assemble(config: Config, clock: SharedClock, parts: &mut Supervisor) -> Result<(), Error> {
     if config.insecure {
         tracing::warn!(mqtt = %config.mqtt_listen, mllp = %config.mllp_listen,
             "insecure: anybody who reaches these addresses can send events, unencrypted");
     }
-    let clock = Stamper::system();
+    let clock = Stamper::of_this_boot(clock);
     let store = open_store(&config, clock.clone()).await?;
     parts.closing("the store", close(store.clone()));
     parts.watch(store.pulse());

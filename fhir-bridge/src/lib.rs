@@ -21,7 +21,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::{info, warn};
 use wardline_log::SharedLog;
-use wardline_service::{Running, Supervisor};
+use wardline_service::{Running, SharedClock, Supervisor};
 
 use crate::map::{SiteContext, SiteKey};
 use crate::status::{StatusCollector, StatusTask};
@@ -35,9 +35,9 @@ pub const ADDRESS: &str = "bridge_mqtt";
 ///
 /// # Errors
 /// What keeps one of them from starting; nothing is left running then.
-pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
+pub async fn start(config: Config, log: SharedLog, clock: SharedClock) -> anyhow::Result<Running> {
     let mut parts = Supervisor::new();
-    let started = assemble(config, log, &mut parts).await;
+    let started = assemble(config, log, clock, &mut parts).await;
     parts.up(started).await
 }
 
@@ -45,24 +45,33 @@ pub async fn start(config: Config, log: SharedLog) -> anyhow::Result<Running> {
 ///
 /// # Errors
 /// What keeps it from starting; nothing is left running then.
-pub async fn start_apart(config: Config) -> anyhow::Result<Running> {
+pub async fn start_apart(config: Config, clock: SharedClock) -> anyhow::Result<Running> {
     let mut parts = Supervisor::new();
-    let started = assemble_apart(config, &mut parts).await;
+    let started = assemble_apart(config, clock, &mut parts).await;
     parts.up(started).await
 }
 
-async fn assemble_apart(config: Config, parts: &mut Supervisor) -> anyhow::Result<()> {
-    let log = wardline_log::open(&config.log).await?;
+async fn assemble_apart(
+    config: Config,
+    clock: SharedClock,
+    parts: &mut Supervisor,
+) -> anyhow::Result<()> {
+    let log = wardline_log::open(&config.log, clock.clone()).await?;
     let closed = log.clone();
     parts.closing("the log", async move { Ok(closed.close().await?) });
-    parts.part("the bridge", start(config, log).await?);
+    parts.part("the bridge", start(config, log, clock).await?);
     Ok(())
 }
 
 /// Ingest ends first, then the transform, and the status last, so that it says how everything ended.
-async fn assemble(config: Config, log: SharedLog, parts: &mut Supervisor) -> anyhow::Result<()> {
+async fn assemble(
+    config: Config,
+    log: SharedLog,
+    clock: SharedClock,
+    parts: &mut Supervisor,
+) -> anyhow::Result<()> {
     let key = site_key(&config).await?;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(clock));
     let state = ingest::prepare(&config.ingest, &log).await?;
     let counters = Arc::new(Counters::default());
     let status = StatusTask {

@@ -17,7 +17,7 @@ use wardline_model::limits::{CONTROL_BYTES_MAX, RECEIPT_RANGES_MAX};
 use wardline_model::status::{AgentStatus, AgentWatermark, BridgeStatus, StageCounts};
 use wardline_model::topic::STATUS;
 use wardline_model::{AgentName, Incarnation, SiteName};
-use wardline_service::{SharedClock, Stop, SystemClock};
+use wardline_service::{SharedClock, Stop};
 
 use crate::ingest::state::IngestState;
 use crate::ingest::watermark::{Life, Watermark};
@@ -87,12 +87,6 @@ pub struct PublishedStatus {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Default for StatusCollector {
-    fn default() -> Self {
-        Self::new(SystemClock::shared())
-    }
 }
 
 impl StatusCollector {

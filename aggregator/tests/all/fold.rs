@@ -4,7 +4,7 @@ use crate::support::records::{adt, adt_of, broken, device_state, story, tombston
 use crate::support::{
     Aggregator, BEDS, LogDir, MINUTE, NOON, Seeded, Setup, digest_of_site, newest, row,
 };
-use wardline_aggregator::hooks::FaultPoint;
+use wardline_aggregator::FaultPoint;
 use wardline_aggregator::{digest_of_store, recompute, summary_of_store};
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
 use wardline_service::ManualClock;

@@ -12,7 +12,7 @@ use wardline_aggregator::{Source, digest_of_store};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::topic::{FHIR_ENCOUNTER, FHIR_LOCATION, VIEW_BED};
-use wardline_service::ManualClock;
+use wardline_service::{ManualClock, SystemClock};
 
 const FOLDER: &str = "WARDLINE_TEST_KILL_FOLDER";
 
@@ -71,7 +71,7 @@ async fn p5_victim() {
         return;
     };
     let folder = Path::new(&folder);
-    let site = LogDir::of(EmbeddedLog::open(&folder.join("log")).unwrap());
+    let site = LogDir::of(EmbeddedLog::open(&folder.join("log"), SystemClock::shared()).unwrap());
     site.topics(1).await;
     let _aggregator = Aggregator::start(folder, &site.log, source(&site.log), &noon()).await;
     let mut seq = records_in(&site.log).await;
@@ -108,7 +108,8 @@ async fn p5_after_kill_9_at_any_moment_nothing_is_lost_or_doubled() {
         drop(victim);
         promised = last.expect("the victim ended before it was killed");
     }
-    let log: SharedLog = EmbeddedLog::open(&folder.path().join("log")).unwrap();
+    let log: SharedLog =
+        EmbeddedLog::open(&folder.path().join("log"), SystemClock::shared()).unwrap();
     let held = records_in(&log).await;
     assert!(held >= promised, "{held} {promised}");
     let aggregator = Aggregator::start(folder.path(), &log, source(&log), &noon()).await;

@@ -10,7 +10,7 @@ use crate::support::records::{
 use crate::support::{
     Aggregator, LogDir, MINUTE, NOON, Seeded, Setup, beds, eventually, read_all, row,
 };
-use wardline_aggregator::hooks::FaultPoint;
+use wardline_aggregator::FaultPoint;
 use wardline_aggregator::{Source, digest_of_store, recompute};
 use wardline_log::{Cleanup, SharedLog, TopicSpec};
 use wardline_log_contract::FaultyLog;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wardline_service::LogUrl;
+use wardline_service::{LogUrl, SharedClock};
 
 use crate::{LogError, SharedLog};
 
@@ -48,18 +48,17 @@ impl std::fmt::Display for Target {
     }
 }
 
-/// Opens the log.
+/// Opens the log. The clock dates what an embedded log writes; a cluster has its own.
 ///
 /// # Errors
 /// What keeps the engine from starting; `Unavailable` may pass.
-pub async fn open(target: &Target) -> Result<SharedLog, LogError> {
+pub async fn open(target: &Target, clock: SharedClock) -> Result<SharedLog, LogError> {
     match target {
         Target::Embedded { dir } => {
             let dir = dir.clone();
-            let log = tokio::task::spawn_blocking(move || crate::embedded::EmbeddedLog::open(&dir))
-                .await
-                .map_err(|_| LogError::Closed)??;
-            Ok(log)
+            let open = move || crate::embedded::EmbeddedLog::open(&dir, clock);
+            let opened = tokio::task::spawn_blocking(open).await;
+            Ok(opened.map_err(|_| LogError::Closed)??)
         }
         #[cfg(feature = "kafka")]
         Target::Kafka { brokers, prefix } => {

@@ -14,7 +14,9 @@ use wardline_limits::Limit;
 
 use crate::limits::RUNTIME_END_MS_MAX;
 use crate::settings::{Problem, Settings};
-use crate::{CommonArgs, Exit, Running, exit, logging, notify, run_dir, watchdog};
+use crate::{
+    CommonArgs, Exit, Running, SharedClock, SystemClock, exit, logging, notify, run_dir, watchdog,
+};
 
 /// What every part can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
@@ -35,13 +37,14 @@ pub type Limits = [(&'static str, &'static [Limit])];
 /// Of the crate below this one, for programs that link it only through this one.
 pub const MODEL_LIMITS: &[Limit] = wardline_model::limits::LIMITS;
 
-/// The whole of a part's `main`: settings, its own configuration out of them, and what was asked for.
+/// The whole of a part's `main`: settings, its own configuration out of them, and what was asked for. Whoever asks what
+/// time it is asks the clock that is made here.
 pub fn part<C, F>(
     args: &CommonArgs,
     command: PartCommand,
     limits: &Limits,
     configure: impl FnOnce(&Settings) -> Result<C, Vec<Problem>>,
-    start: impl FnOnce(C) -> F,
+    start: impl FnOnce(C, SharedClock) -> F,
 ) -> ExitCode
 where
     F: Future<Output = anyhow::Result<Running>>,
@@ -60,7 +63,7 @@ where
     match configure(&settings) {
         Err(problems) => usage(&problems),
         Ok(_) if command == PartCommand::Check => checked(),
-        Ok(config) => run_part(&settings, start(config)),
+        Ok(config) => run_part(&settings, start(config, SystemClock::shared())),
     }
 }
 

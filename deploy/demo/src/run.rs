@@ -22,7 +22,7 @@ use std::{
 };
 
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
-use wardline_service::{Backoff, Clock, SystemClock};
+use wardline_service::{Backoff, SharedClock};
 
 use crate::{
     Hospital, HospitalConfig, Message,
@@ -113,9 +113,10 @@ pub async fn run(
     config: HospitalConfig,
     mllp: SocketAddr,
     mqtt: SocketAddr,
+    clock: SharedClock,
     stop: impl Future,
 ) -> Result<Report> {
-    let (_, report) = run_hospital(Hospital::new(config), mllp, mqtt, stop).await?;
+    let (_, report) = run_hospital(Hospital::new(config), mllp, mqtt, clock, stop).await?;
     Ok(report)
 }
 
@@ -125,10 +126,11 @@ pub async fn run_hospital(
     mut hospital: Hospital,
     mllp: SocketAddr,
     mqtt: SocketAddr,
+    clock: SharedClock,
     stop: impl Future,
 ) -> Result<(Hospital, Report)> {
     wall::zone(&hospital.config().site_zone)?;
-    let mut lines = Lines::open(mllp, mqtt);
+    let mut lines = Lines::open(mllp, mqtt, clock);
     {
         let mut stop = pin!(stop);
         loop {
@@ -154,11 +156,11 @@ struct Lines {
     /// Said but not handed over yet: kept here so that a stop in between loses nothing silently.
     pending: VecDeque<Message>,
     tasks: JoinSet<()>,
-    clock: SystemClock,
+    clock: SharedClock,
 }
 
 impl Lines {
-    fn open(mllp: SocketAddr, mqtt_address: SocketAddr) -> Lines {
+    fn open(mllp: SocketAddr, mqtt_address: SocketAddr, clock: SharedClock) -> Lines {
         let (hl7, queue) = mpsc::channel(HL7_QUEUE_MESSAGES);
         let (hl7_tally, mqtt_tally) = (Arc::new(Tally::default()), Arc::new(Tally::default()));
         let mut tasks = JoinSet::new();
@@ -172,7 +174,7 @@ impl Lines {
             served_by: BTreeMap::new(),
             pending: VecDeque::new(),
             tasks,
-            clock: SystemClock::new(),
+            clock,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use wardline_aggregator::{SiteBeds, Source};
 use wardline_log::SharedLog;
-use wardline_service::{MqttUrl, Problem, Running, Settings, Supervisor};
+use wardline_service::{MqttUrl, Problem, Running, Settings, SharedClock, Supervisor};
 
 pub(crate) struct Parts {
     agent: wardline_agent::Config,
@@ -40,23 +40,28 @@ impl Parts {
 }
 
 /// Opens the log and starts the parts on it.
-pub(crate) async fn start(configured: Parts) -> anyhow::Result<Running> {
+pub(crate) async fn start(configured: Parts, clock: SharedClock) -> anyhow::Result<Running> {
     let mut parts = Supervisor::new();
-    let started = assemble(configured, &mut parts).await;
+    let started = assemble(configured, clock, &mut parts).await;
     parts.up(started).await
 }
 
-async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<()> {
-    let log = wardline_log::open(&configured.bridge.log).await?;
+async fn assemble(
+    configured: Parts,
+    clock: SharedClock,
+    parts: &mut Supervisor,
+) -> anyhow::Result<()> {
+    let log = wardline_log::open(&configured.bridge.log, clock.clone()).await?;
     parts.closing("the log", closed(log.clone()));
     let site = configured.bridge.ingest.site.to_string();
-    let bridge = wardline_bridge::start(configured.bridge, log.clone()).await?;
+    let bridge = wardline_bridge::start(configured.bridge, log.clone(), clock.clone()).await?;
     parts.part("the bridge", bridge);
     let mut agent = configured.agent;
     if let (None, Some(address)) = (&agent.uplink, parts.addresses().get("bridge_mqtt")) {
         agent.uplink = Some(MqttUrl::at(*address));
     }
-    parts.part("the agent", wardline_agent::start(agent).await?);
+    let agent = wardline_agent::start(agent, clock.clone()).await?;
+    parts.part("the agent", agent);
     let mut aggregator = configured.aggregator;
     aggregator.addresses = parts
         .addresses()
@@ -69,7 +74,7 @@ async fn assemble(configured: Parts, parts: &mut Supervisor) -> anyhow::Result<(
         log: log.clone(),
         local: true,
     };
-    let aggregator = wardline_aggregator::start(aggregator, log, vec![source]).await?;
+    let aggregator = wardline_aggregator::start(aggregator, log, vec![source], clock).await?;
     parts.part("the aggregator", aggregator);
     Ok(())
 }
@@ -81,6 +86,7 @@ async fn closed(log: SharedLog) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use wardline_log::{Record, Target, TopicSpec};
+    use wardline_service::SystemClock;
 
     use super::*;
 
@@ -91,7 +97,9 @@ mod tests {
         let target = Target::Embedded {
             dir: dir.path().to_owned(),
         };
-        let log = wardline_log::open(&target).await.unwrap();
+        let log = wardline_log::open(&target, SystemClock::shared())
+            .await
+            .unwrap();
         let topic = TopicSpec {
             name: "t".to_owned(),
             partitions: 1,
@@ -116,7 +124,9 @@ mod tests {
         let error = format!("{:#}", running.failed().await);
         assert_eq!(error, "the agent failed: the disk is gone");
         assert!(log.append("t", Vec::new()).await.is_err(), "it is closed");
-        let again = wardline_log::open(&target).await.unwrap();
+        let again = wardline_log::open(&target, SystemClock::shared())
+            .await
+            .unwrap();
         assert_eq!(again.offsets("t").await.unwrap()[0].end, 1);
     }
 }

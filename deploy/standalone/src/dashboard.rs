@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use wardline_service::program::{self, Service};
-use wardline_service::{CommonArgs, Exit, Settings};
+use wardline_service::{CommonArgs, Exit, Settings, SharedClock};
 use wardline_tui::{Format, Options};
 
 use crate::compose::{self, Parts};
@@ -17,8 +17,13 @@ pub(crate) fn wanted() -> bool {
     std::io::stdout().is_terminal() && std::io::stdin().is_terminal()
 }
 
-pub(crate) fn run(common: &CommonArgs, settings: &Settings, parts: Parts) -> ExitCode {
-    let start = compose::start(parts);
+pub(crate) fn run(
+    common: &CommonArgs,
+    settings: &Settings,
+    parts: Parts,
+    clock: SharedClock,
+) -> ExitCode {
+    let start = compose::start(parts, clock);
     program::block_on(program::serve(
         settings.data_dir(),
         start,

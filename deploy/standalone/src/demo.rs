@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use wardline_demo::{Hospital, HospitalConfig};
 use wardline_service::program::{self, Service};
-use wardline_service::{CommonArgs, Exit, Settings};
+use wardline_service::{CommonArgs, Exit, Settings, SharedClock};
 
 use crate::cli::{Cli, Command, DemoOptions};
 use crate::compose::{self, Parts};
@@ -32,11 +32,15 @@ pub(crate) fn demanded(cli: &Cli) -> Vec<(&'static str, &'static str)> {
     }
 }
 
-pub(crate) fn run(common: &CommonArgs, options: &DemoOptions) -> ExitCode {
-    program::block_on(serve(common, options))
+pub(crate) fn run(common: &CommonArgs, options: &DemoOptions, clock: SharedClock) -> ExitCode {
+    program::block_on(serve(common, options, clock))
 }
 
-async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exit> {
+async fn serve(
+    common: &CommonArgs,
+    options: &DemoOptions,
+    clock: SharedClock,
+) -> anyhow::Result<Exit> {
     let folder = Folder::prepare(common.data.as_deref())?;
     let hospital = HospitalConfig {
         beds: options.beds,
@@ -48,9 +52,9 @@ async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exi
     let settings = settings(common, &folder, &hospital)?;
     let parts =
         Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    let start = compose::start(parts);
+    let start = compose::start(parts, clock.clone());
     program::serve(settings.data_dir(), start, async |service| {
-        with_hospital(common, options, hospital, service).await
+        with_hospital(common, options, (hospital, clock), service).await
     })
     .await
 }
@@ -58,7 +62,7 @@ async fn serve(common: &CommonArgs, options: &DemoOptions) -> anyhow::Result<Exi
 async fn with_hospital(
     common: &CommonArgs,
     options: &DemoOptions,
-    hospital: HospitalConfig,
+    (hospital, clock): (HospitalConfig, SharedClock),
     service: &mut Service,
 ) -> anyhow::Result<Exit> {
     let address = |name: &str| {
@@ -68,7 +72,7 @@ async fn with_hospital(
     let (mllp, mqtt) = (address("agent_mllp")?, address("agent_mqtt")?);
     let (handle, stop) = wardline_service::stop_pair();
     let stopped = async move { stop.stopped().await };
-    let simulated = tokio::spawn(wardline_demo::run(hospital, mllp, mqtt, stopped));
+    let simulated = tokio::spawn(wardline_demo::run(hospital, mllp, mqtt, clock, stopped));
     let exit = if options.once {
         let limit = options.how_long.unwrap_or(ONCE_AFTER);
         let exit = service.until(dashboard::over(Some(limit))).await?;

@@ -11,16 +11,17 @@ use anyhow::{Context, bail};
 use wardline_aggregator::log_line;
 use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
 use wardline_log::{Entry, PartitionOffsets, SharedLog, Target};
-use wardline_service::{Exit, LogUrl, Settings, keys, program, run_dir, stop_pair};
+use wardline_service::{Exit, LogUrl, Settings, SharedClock, keys, program, run_dir, stop_pair};
 
 use crate::cli::LogCommand;
 
-pub(crate) fn run(settings: &Settings, command: &LogCommand) -> ExitCode {
+pub(crate) fn run(settings: &Settings, command: &LogCommand, clock: SharedClock) -> ExitCode {
     let done = match running_api(settings) {
         Some(api) => from_api(&api, command),
         None => {
             return program::block_on(async {
-                from_folder(settings, command).await.map(|()| Exit::Done)
+                from_folder(settings, command, clock).await?;
+                Ok(Exit::Done)
             });
         }
     };
@@ -87,8 +88,12 @@ fn print_lines(lines: impl Iterator<Item = std::io::Result<String>>) -> anyhow::
     Ok(())
 }
 
-async fn from_folder(settings: &Settings, command: &LogCommand) -> anyhow::Result<()> {
-    let log = open(settings).await?;
+async fn from_folder(
+    settings: &Settings,
+    command: &LogCommand,
+    clock: SharedClock,
+) -> anyhow::Result<()> {
+    let log = open(settings, clock).await?;
     match command {
         LogCommand::Topics => topics(&log).await?,
         LogCommand::Cat {
@@ -102,7 +107,7 @@ async fn from_folder(settings: &Settings, command: &LogCommand) -> anyhow::Resul
     Ok(())
 }
 
-async fn open(settings: &Settings) -> anyhow::Result<SharedLog> {
+async fn open(settings: &Settings, clock: SharedClock) -> anyhow::Result<SharedLog> {
     let folder = settings.data_dir().join("log");
     let url = settings.get(&keys::BRIDGE_LOG)?;
     if url == LogUrl::Embedded && !folder.exists() {
@@ -112,7 +117,7 @@ async fn open(settings: &Settings) -> anyhow::Result<SharedLog> {
         );
     }
     let target = Target::new(&url, &folder, &settings.get(&keys::BRIDGE_LOG_PREFIX)?);
-    wardline_log::open(&target)
+    wardline_log::open(&target, clock)
         .await
         .with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))
 }

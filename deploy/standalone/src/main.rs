@@ -9,7 +9,7 @@ mod log_reader;
 use std::process::ExitCode;
 
 use clap::Parser;
-use wardline_service::{Settings, logging, program};
+use wardline_service::{Settings, SystemClock, logging, program};
 
 use crate::cli::{Cli, Command, LIMITS};
 
@@ -26,18 +26,20 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(exit) => return exit,
     };
+    // Everybody below asks this one what time it is.
+    let clock = SystemClock::shared();
     match &cli.command {
         None => with_parts(&settings, |parts| {
-            dashboard::run(&cli.common, &settings, parts)
+            dashboard::run(&cli.common, &settings, parts, clock)
         }),
         Some(Command::Run) => with_parts(&settings, |parts| {
-            program::run_part(&settings, compose::start(parts))
+            program::run_part(&settings, compose::start(parts, clock))
         }),
-        Some(Command::Demo(options)) => demo::run(&cli.common, options),
+        Some(Command::Demo(options)) => demo::run(&cli.common, options, clock),
         Some(Command::Check) => with_parts(&settings, |_| program::checked()),
         Some(Command::Config) => program::print(&settings.print()),
         Some(Command::Limits) => program::print_limits(LIMITS),
-        Some(Command::Log { command }) => log_reader::run(&settings, command),
+        Some(Command::Log { command }) => log_reader::run(&settings, command, clock),
     }
 }
 

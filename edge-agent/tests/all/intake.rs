@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use wardline_agent::intake::mllp::codec;
 use wardline_agent::{Config, start, status};
 use wardline_model::{Body, Class};
-use wardline_service::{Running, Settings};
+use wardline_service::{Running, Settings, SystemClock};
 
 fn settings(data: &Path, more: &[(&str, &str)]) -> Config {
     let mut values = vec![
@@ -24,7 +24,9 @@ fn settings(data: &Path, more: &[(&str, &str)]) -> Config {
 }
 
 async fn agent(data: &Path, more: &[(&str, &str)]) -> (Running, SocketAddr, SocketAddr) {
-    let running = start(settings(data, more)).await.unwrap();
+    let running = start(settings(data, more), SystemClock::shared())
+        .await
+        .unwrap();
     let (mqtt, mllp) = (
         running.addresses["agent_mqtt"],
         running.addresses["agent_mllp"],
@@ -461,7 +463,10 @@ async fn the_status_socket_answers_and_goes_with_the_agent() {
 async fn s8_two_agents_do_not_share_a_data_folder() {
     let dir = tempfile::tempdir().unwrap();
     let (running, ..) = agent(dir.path(), &[]).await;
-    let error = start(settings(dir.path(), &[])).await.err().unwrap();
+    let error = start(settings(dir.path(), &[]), SystemClock::shared())
+        .await
+        .err()
+        .unwrap();
     assert!(
         error.to_string().contains("is in use by another process"),
         "{error:#}"

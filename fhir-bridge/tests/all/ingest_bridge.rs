@@ -15,7 +15,7 @@ use wardline_log::{CleanupKind, Log, SharedLog};
 use wardline_log_contract::{Fault, FaultyLog};
 use wardline_model::status::BridgeStatus;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_TOPICS, RETRY, SIDELINE, STATUS};
-use wardline_service::{Problem, Running, Settings};
+use wardline_service::{Problem, Running, Settings, SystemClock};
 
 fn config(data: &Path, values: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
     let mut all = vec![
@@ -27,10 +27,14 @@ fn config(data: &Path, values: &[(&str, &str)]) -> Result<Config, Vec<Problem>> 
 }
 
 async fn start(data: &Path) -> (Running, SharedLog, u16) {
-    let log: SharedLog = EmbeddedLog::open(&data.join("log")).unwrap();
-    let running = wardline_bridge::start(config(data, &[]).unwrap(), log.clone())
-        .await
-        .unwrap();
+    let log: SharedLog = EmbeddedLog::open(&data.join("log"), SystemClock::shared()).unwrap();
+    let running = wardline_bridge::start(
+        config(data, &[]).unwrap(),
+        log.clone(),
+        SystemClock::shared(),
+    )
+    .await
+    .unwrap();
     let port = running.addresses[ADDRESS].port();
     (running, log, port)
 }
@@ -200,7 +204,8 @@ async fn fr34_ingest_goes_on_while_the_transform_cannot() {
     let dir = tempfile::tempdir().unwrap();
     let refuse = Arc::new(AtomicBool::new(true));
     let refused = Arc::clone(&refuse);
-    let faulty = FaultyLog::new(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    let faulty =
+        FaultyLog::new(EmbeddedLog::open(&dir.path().join("log"), SystemClock::shared()).unwrap());
     // Outputs come with their position; ingest's own snapshot comes alone.
     let log: SharedLog = Arc::new(faulty.deciding(Box::new(move |_, batches| {
         let outputs = batches.len() > 1 && batches.iter().any(|(topic, _)| topic == BRIDGE_STATE);
@@ -209,9 +214,13 @@ async fn fr34_ingest_goes_on_while_the_transform_cannot() {
             false => Fault::None,
         }
     })));
-    let running = wardline_bridge::start(config(dir.path(), &[]).unwrap(), log.clone())
-        .await
-        .unwrap();
+    let running = wardline_bridge::start(
+        config(dir.path(), &[]).unwrap(),
+        log.clone(),
+        SystemClock::shared(),
+    )
+    .await
+    .unwrap();
     let port = running.addresses[ADDRESS].port();
     let agent = AgentClient::connect(port, "gw-1").await;
     for n in 0..3 {

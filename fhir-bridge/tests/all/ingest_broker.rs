@@ -18,7 +18,7 @@ use wardline_bridge::status::{StatusCollector, StatusTask};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::RangeSet;
-use wardline_service::{MqttUrl, Running, Supervisor};
+use wardline_service::{MqttUrl, Running, Supervisor, SystemClock};
 
 fn mosquitto() -> Option<PathBuf> {
     let known = [
@@ -178,9 +178,9 @@ async fn subscribed(agent: &AgentClient) -> bool {
 async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
     let Some(program) = mosquitto() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
+    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log"), SystemClock::shared()).unwrap();
     let mut broker = Mosquitto::start(program, dir.path()).await;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
     let ingesting = bridge(&log, broker.port, &collector).await;
     let agents: Vec<_> = ["gw-1", "gw-2", "gw-3"]
         .map(|name| tokio::spawn(send_all(broker.port, name.to_owned())))
@@ -229,9 +229,9 @@ async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
 async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_blocks_nobody() {
     let Some(program) = mosquitto() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
+    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log"), SystemClock::shared()).unwrap();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
     let first = bridge(&log, broker.port, &collector).await;
     let agent = AgentClient::connect(broker.port, "gw-1").await;
     // Until the bridge has subscribed the broker has nobody to give frames to.
@@ -249,7 +249,7 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
     agent.publish("up/live", newer.into()).await;
     agent.publish("up/live", Bytes::from_static(b"noise")).await;
     agent.publish("up/live", frame("gw-1", (6, 20), 1)).await;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
     let second = bridge(&log, broker.port, &collector).await;
     agent.receipted_up_to(LIFE, 20).await;
     assert_eq!(
@@ -270,10 +270,10 @@ async fn i27_i29_the_broker_keeps_frames_while_the_bridge_is_away_and_a_bad_one_
 async fn i28_the_broker_is_told_only_after_the_log_has_it() {
     let Some(program) = mosquitto() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let faulty = faulty(EmbeddedLog::open(&dir.path().join("log")).unwrap());
+    let faulty = faulty(EmbeddedLog::open(&dir.path().join("log"), SystemClock::shared()).unwrap());
     let log: SharedLog = faulty.clone();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
     let first = bridge(&log, broker.port, &collector).await;
     let agent = AgentClient::connect(broker.port, "gw-1").await;
     faulty.hold();
@@ -299,9 +299,9 @@ async fn i28_the_broker_is_told_only_after_the_log_has_it() {
 async fn i23_a_will_that_the_broker_publishes_says_when_the_agent_went() {
     let Some(program) = mosquitto() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log")).unwrap();
+    let log: SharedLog = EmbeddedLog::open(&dir.path().join("log"), SystemClock::shared()).unwrap();
     let broker = Mosquitto::start(program, dir.path()).await;
-    let collector = Arc::new(StatusCollector::default());
+    let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
     let ingesting = bridge(&log, broker.port, &collector).await;
     let (stop, stopped) = wardline_service::stop_pair();
     let status = StatusTask {

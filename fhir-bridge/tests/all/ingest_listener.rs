@@ -16,7 +16,7 @@ use wardline_log::embedded::EmbeddedLog;
 use wardline_log_contract::FaultyLog;
 use wardline_model::Incarnation;
 use wardline_model::frame::Lane;
-use wardline_service::{Running, Supervisor};
+use wardline_service::{Running, Supervisor, SystemClock};
 
 struct Site {
     _dir: TempDir,
@@ -30,14 +30,14 @@ struct Site {
 impl Site {
     async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let faulty = faulty(EmbeddedLog::open(dir.path()).unwrap());
+        let faulty = faulty(EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap());
         let log: SharedLog = faulty.clone();
         let config = IngestConfig {
             site: site(),
             source: Source::Listen("127.0.0.1:0".parse().unwrap()),
             topics: Topics::default(),
         };
-        let collector = Arc::new(StatusCollector::default());
+        let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
         let mut parts = Supervisor::new();
         let started = ingest::start(
             &config,

@@ -21,7 +21,7 @@ use wardline_log::{LogError, Record, SharedLog};
 use wardline_log_contract::{Fault, FaultyLog};
 use wardline_model::Receipt;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, SIDELINE};
-use wardline_service::{StopHandle, stop_pair};
+use wardline_service::{StopHandle, SystemClock, stop_pair};
 
 /// The ingest task alone, fed by hand.
 struct Bench {
@@ -36,7 +36,7 @@ impl Bench {
     async fn start(log: &SharedLog) -> Self {
         let state = IngestState::load(log.as_ref()).await.unwrap();
         let (queue, jobs) = queue::channel();
-        let collector = Arc::new(StatusCollector::default());
+        let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
         let receipts = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&receipts);
         let sink: ReceiptSink = Arc::new(move |topic: &str, payload: Bytes| {
@@ -119,7 +119,7 @@ impl Bench {
 }
 
 async fn open(dir: &Path, topics: &Topics) -> SharedLog {
-    let log: SharedLog = EmbeddedLog::open(dir).unwrap();
+    let log: SharedLog = EmbeddedLog::open(dir, SystemClock::shared()).unwrap();
     log.create_topics(&topics.specs()).await.unwrap();
     log
 }
@@ -306,7 +306,7 @@ async fn p3_i11_a_snapshot_outlives_what_retention_removes() {
     // One at the end; on a slow machine more before it, because ten seconds have gone by.
     assert!(snapshots(&log).await >= 1);
     log.close().await.unwrap();
-    let embedded = EmbeddedLog::open(dir.path()).unwrap();
+    let embedded = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
     embedded.maintain().await.unwrap();
     let log: SharedLog = embedded;
     let start = log.offsets(EDGE_FRAMES).await.unwrap()[0].start;

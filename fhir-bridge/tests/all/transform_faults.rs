@@ -183,7 +183,11 @@ async fn fr33_what_retention_took_is_counted_and_passed_over() {
     };
     log.create_topics(&[keep_nothing]).await.unwrap();
     log.close().await.unwrap();
-    let embedded = wardline_log::embedded::EmbeddedLog::open(dir.path()).unwrap();
+    let embedded = wardline_log::embedded::EmbeddedLog::open(
+        dir.path(),
+        wardline_service::SystemClock::shared(),
+    )
+    .unwrap();
     embedded.maintain().await.unwrap();
     let log: SharedLog = embedded;
     let start_offset = log.offsets(EDGE_FRAMES).await.unwrap()[0].start;

@@ -16,7 +16,7 @@ use wardline_model::time::rfc3339;
 use wardline_model::{
     AgentName, Body, Class, Event, Frame, Incarnation, Lane, Stamp, record, topic,
 };
-use wardline_service::Settings;
+use wardline_service::{Settings, SystemClock};
 
 use super::Options;
 use super::mllp::{admission, start_ms};
@@ -111,7 +111,7 @@ async fn measure(
     engine: &str,
     turn: u32,
 ) -> anyhow::Result<()> {
-    let log = wardline_log::open(target).await?;
+    let log = wardline_log::open(target, SystemClock::shared()).await?;
     fill(&log, kind, events).await?;
     let spent = map_all(&log, dir, events).await?;
     log.close().await?;
@@ -149,7 +149,7 @@ pub(super) async fn map_all(log: &SharedLog, dir: &Path, events: u64) -> anyhow:
     let config = wardline_bridge::Config::from_settings(&settings)
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let (begun, cpu) = (Instant::now(), cpu_s(std::process::id())?);
-    let running = wardline_bridge::start(config, log.clone()).await?;
+    let running = wardline_bridge::start(config, log.clone(), SystemClock::shared()).await?;
     while written(log).await? < events {
         if begun.elapsed().as_secs() > WAIT_S {
             bail!(

@@ -10,7 +10,7 @@ use wardline_aggregator::{SiteBeds, Source, decode};
 use wardline_log::follow::Scan;
 use wardline_log::{SharedLog, Target};
 use wardline_model::topic::FHIR_TOPICS;
-use wardline_service::Settings;
+use wardline_service::{Settings, SystemClock};
 
 use super::Options;
 use super::bridge::{Kind, fill, map_all};
@@ -27,9 +27,12 @@ const FROM: ReadFrom<'_> = ReadFrom {
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     for (kind, what) in [(Kind::Adt, "ADT"), (Kind::Device, "device events")] {
         let dir = tempfile::tempdir()?;
-        let log = wardline_log::open(&Target::Embedded {
-            dir: dir.path().join("log"),
-        })
+        let log = wardline_log::open(
+            &Target::Embedded {
+                dir: dir.path().join("log"),
+            },
+            SystemClock::shared(),
+        )
         .await?;
         fill(&log, kind, options.events).await?;
         map_all(&log, dir.path(), options.events).await?;
@@ -99,7 +102,9 @@ async fn durable(log: &SharedLog, what: &str, events: u64, turn: u32) -> anyhow:
         log: log.clone(),
         local: true,
     };
-    let running = wardline_aggregator::start(config, log.clone(), vec![source]).await?;
+    let running =
+        wardline_aggregator::start(config, log.clone(), vec![source], SystemClock::shared())
+            .await?;
     let address = running.addresses.get("api").copied();
     let url = address
         .map(|at| format!("http://{at}/readyz"))

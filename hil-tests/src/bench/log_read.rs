@@ -36,7 +36,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn measure(target: &Target, engine: &str, options: &Options) -> anyhow::Result<()> {
-    let log = wardline_log::open(target).await?;
+    let log = wardline_log::open(target, wardline_service::SystemClock::shared()).await?;
     fill(&log, options.events).await?;
     for turn in 1..=options.turns {
         let (begun, cpu) = (Instant::now(), cpu_s(std::process::id())?);

@@ -270,7 +270,7 @@ impl Site {
                 dir: data.join("log"),
             },
         };
-        Ok(wardline_log::open(&target).await?)
+        Ok(wardline_log::open(&target, wardline_service::SystemClock::shared()).await?)
     }
 
     /// The log that the aggregator folds: its own copy, or the site's.
@@ -283,7 +283,11 @@ impl Site {
         match self.layout {
             Layout::Apart { .. } => {
                 let dir = self.data(Part::Aggregator).join("centre");
-                Ok(wardline_log::open(&Target::Embedded { dir }).await?)
+                Ok(wardline_log::open(
+                    &Target::Embedded { dir },
+                    wardline_service::SystemClock::shared(),
+                )
+                .await?)
             }
             Layout::Together | Layout::Edge { .. } => self.site_log().await,
         }

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use wardline_aggregator::FaultPoint;
 use wardline_aggregator::decode::origin::ReadFrom;
-use wardline_aggregator::hooks::{FaultPoint, Hooks};
 use wardline_aggregator::{Config, SiteBeds, Source, digest_of_log};
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log::{Cleanup, Entry, Record, SharedLog, TopicSpec};
 use wardline_model::topic::{FHIR_TOPICS, RETRY, SIDELINE, STATUS};
-use wardline_service::{ManualClock, Running, Settings};
+use wardline_service::{ManualClock, Running, Settings, SharedClock, SystemClock};
 
 pub const BEDS: &str = "bed,department,class,staffed\n\
     ICU^1^1,ICU,icu,yes\n\
@@ -76,7 +76,7 @@ impl LogDir {
 
     pub fn bare() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let embedded = EmbeddedLog::open(dir.path()).unwrap();
+        let embedded = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
         Self {
             _dir: dir,
             log: embedded.clone(),
@@ -192,15 +192,15 @@ impl Setup {
         )
         .unwrap();
         let mut config = Config::from_settings(&settings).unwrap();
-        let mut hooks = Hooks::default();
-        if let Some(clock) = &self.clock {
-            hooks = hooks.with_clock(clock.clone());
-        }
-        if let Some(point) = self.fault {
-            hooks = hooks.with_fault(point);
-        }
-        config.hooks = hooks;
+        config.fault = self.fault;
         config
+    }
+
+    fn clock(&self) -> SharedClock {
+        match &self.clock {
+            Some(clock) => clock.clone(),
+            None => SystemClock::shared(),
+        }
     }
 }
 
@@ -216,7 +216,8 @@ impl Aggregator {
         sources: Vec<Source>,
         setup: &Setup,
     ) -> Self {
-        let running = wardline_aggregator::start(setup.config(data), centre.clone(), sources)
+        let (config, clock) = (setup.config(data), setup.clock());
+        let running = wardline_aggregator::start(config, centre.clone(), sources, clock)
             .await
             .unwrap();
         let api = running.addresses["api"];

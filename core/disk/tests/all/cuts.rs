@@ -1,7 +1,7 @@
 //! P1 below everything else: the power goes at any write of a commit, and what is unsynced is lost, torn or reordered.
 
-use wardline_disk_sim::{Cut, SimDisk};
 use wardline_disk::{DiskError, RedbFile};
+use wardline_disk_sim::{Cut, SimDisk};
 
 use crate::{KIND, batch, fill, open, put, rows, take};
 

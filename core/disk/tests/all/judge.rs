@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use redb::{Database, TableDefinition};
-use wardline_disk_sim::{Op, SimDisk};
 use wardline_disk::{DiskError, FileDisk, Kind, RedbFile};
+use wardline_disk_sim::{Op, SimDisk};
 
 use crate::{KIND, batch, fill, noise, open, put, rows};
 

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use wardline_disk::limits::{RESERVE_BYTES, SHRINK_FILE_BYTES_MIN};
-use wardline_disk_sim::{Cut, Op, SimDisk};
 use wardline_disk::{DiskError, FileDisk, RedbFile};
+use wardline_disk_sim::{Cut, Op, SimDisk};
 
 use crate::{batch, open, put, rows, take};
 

@@ -31,7 +31,7 @@ use committer::{Command, Committer};
 use reader::{EmbeddedReader, Source};
 use state::Shared;
 
-use wardline_service::clock::{SharedClock, SystemClock};
+use wardline_service::SharedClock;
 
 use crate::check::Load;
 use crate::limits::{PENDING_BYTES_MAX, RECORD_OVERHEAD_BYTES};
@@ -50,12 +50,14 @@ pub struct Options {
     pub clock: SharedClock,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// Made if missing, and kept small in the background.
+    #[must_use]
+    pub fn new(clock: SharedClock) -> Self {
         Self {
             create: true,
             background: true,
-            clock: SystemClock::shared(),
+            clock,
         }
     }
 }
@@ -73,19 +75,19 @@ impl EmbeddedLog {
     ///
     /// # Errors
     /// `Disk`, and `Unavailable` if the system does not let us.
-    pub fn open(dir: &Path) -> Result<Arc<Self>, LogError> {
-        Self::open_with(dir, Options::default())
+    pub fn open(dir: &Path, clock: SharedClock) -> Result<Arc<Self>, LogError> {
+        Self::open_with(dir, Options::new(clock))
     }
 
     /// Opens a log that must be there, as in a stopped data folder.
     ///
     /// # Errors
     /// `Disk` also if there is none, and what `open` says.
-    pub fn open_existing(dir: &Path) -> Result<Arc<Self>, LogError> {
+    pub fn open_existing(dir: &Path, clock: SharedClock) -> Result<Arc<Self>, LogError> {
         let options = Options {
             create: false,
             background: false,
-            ..Options::default()
+            ..Options::new(clock)
         };
         Self::open_with(dir, options)
     }

@@ -14,7 +14,7 @@ use wardline_log::embedded::{EmbeddedLog, FILE_NAME, KIND, Options};
 use wardline_log::limits::{BLOCK_STORED_BYTES_MAX, TOMBSTONE_GRACE_MS};
 use wardline_log::{Cleanup, Headers, Log, LogError, Record, TopicSpec};
 use wardline_log_contract::{self as contract, PATIENCE, Tested, crash, noise, read_all};
-use wardline_service::clock::{ManualClock, SharedClock};
+use wardline_service::{ManualClock, SharedClock, SystemClock};
 
 const KEEP: Cleanup = Cleanup::Delete {
     retention_bytes: None,
@@ -22,7 +22,7 @@ const KEEP: Cleanup = Cleanup::Delete {
 };
 
 fn open(dir: &Path) -> Arc<EmbeddedLog> {
-    EmbeddedLog::open(dir).unwrap()
+    EmbeddedLog::open(dir, SystemClock::shared()).unwrap()
 }
 
 fn topic(name: &str, cleanup: Cleanup) -> TopicSpec {
@@ -46,8 +46,7 @@ fn record(key: &str, value: impl AsRef<[u8]>) -> Record {
 fn clocked(dir: &Path, now: &Arc<ManualClock>) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        clock: Arc::clone(now) as SharedClock,
-        ..Options::default()
+        ..Options::new(Arc::clone(now) as SharedClock)
     };
     EmbeddedLog::open_with(dir, options).unwrap()
 }
@@ -146,7 +145,7 @@ async fn exactly(log: &Arc<EmbeddedLog>, acked: &[(u64, Record)]) {
 fn simulated(disk: &SimDisk) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        ..Options::default()
+        ..Options::new(SystemClock::shared())
     };
     EmbeddedLog::open_on(disk.clone(), options).unwrap()
 }
@@ -401,19 +400,24 @@ async fn lg43_an_emptied_file_shrinks() {
 async fn lg35_a_second_opener_is_told_who_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    match EmbeddedLog::open(dir.path()).err().unwrap() {
+    match EmbeddedLog::open(dir.path(), SystemClock::shared())
+        .err()
+        .unwrap()
+    {
         LogError::Disk(DiskError::Locked { path }) => assert_eq!(path, dir.path().join(FILE_NAME)),
         other => panic!("{other}"),
     }
     log.close().await.unwrap();
     // A stopped folder can be looked at; a folder without a log says so and stays as it is.
-    EmbeddedLog::open_existing(dir.path())
+    EmbeddedLog::open_existing(dir.path(), SystemClock::shared())
         .unwrap()
         .close()
         .await
         .unwrap();
     let empty = tempfile::tempdir().unwrap();
-    let missing = EmbeddedLog::open_existing(empty.path()).err().unwrap();
+    let missing = EmbeddedLog::open_existing(empty.path(), SystemClock::shared())
+        .err()
+        .unwrap();
     assert!(
         matches!(missing, LogError::Disk(DiskError::Missing { .. })),
         "{missing}"
@@ -431,7 +435,9 @@ fn lg12_newer_formats_and_other_files_are_named() {
     txn.open_table(file).unwrap().insert(KIND.name, 2).unwrap();
     txn.commit().unwrap();
     drop(db);
-    let newer = EmbeddedLog::open(dir.path()).err().unwrap();
+    let newer = EmbeddedLog::open(dir.path(), SystemClock::shared())
+        .err()
+        .unwrap();
     assert!(
         matches!(newer, LogError::Disk(DiskError::Newer { known: 1, .. })),
         "{newer}"
@@ -443,7 +449,9 @@ fn lg12_newer_formats_and_other_files_are_named() {
         &[],
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let damaged = EmbeddedLog::open(dir.path()).err().unwrap();
+        let damaged = EmbeddedLog::open(dir.path(), SystemClock::shared())
+            .err()
+            .unwrap();
         assert!(
             matches!(damaged, LogError::Disk(DiskError::Damaged { .. })),
             "{damaged}"
@@ -452,7 +460,7 @@ fn lg12_newer_formats_and_other_files_are_named() {
     // What a crash left while the file was being made is made anew.
     std::fs::remove_file(&path).unwrap();
     std::fs::write(dir.path().join("log.redb.new-00"), b"half").unwrap();
-    EmbeddedLog::open(dir.path()).unwrap();
+    EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

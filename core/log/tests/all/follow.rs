@@ -10,7 +10,7 @@ use wardline_log::embedded::{EmbeddedLog, FILE_NAME};
 use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
 use wardline_log::{Cleanup, Log, LogError, Record, SharedLog, TopicSpec};
 use wardline_log_contract::{FaultyLog, noise};
-use wardline_service::{Stop, StopHandle, stop_pair};
+use wardline_service::{Stop, StopHandle, SystemClock, stop_pair};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -35,7 +35,7 @@ fn record(value: impl Into<Vec<u8>>) -> Record {
 /// A log with the topic `t` of so many records, told apart by `life`.
 async fn log_of(life: &str, records: u64) -> (TempDir, Arc<EmbeddedLog>) {
     let dir = tempfile::tempdir().unwrap();
-    let log = EmbeddedLog::open(dir.path()).unwrap();
+    let log = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
     log.create_topics(&[spec("t", 1, None)]).await.unwrap();
     add(&*log, "t", life, 0..records).await;
     (dir, log)
@@ -339,11 +339,11 @@ async fn lg74_a_log_put_back_from_a_copy_is_known_by_its_last_record() {
     log.close().await.unwrap();
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(dir.path().join(FILE_NAME), copy.path().join(FILE_NAME)).unwrap();
-    let log = EmbeddedLog::open(dir.path()).unwrap();
+    let log = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
     add(&*log, "t", "a", 5..8).await;
     let shared: SharedLog = log;
     let mark = read_to_end(&shared).await;
-    let restored = EmbeddedLog::open(copy.path()).unwrap();
+    let restored = EmbeddedLog::open(copy.path(), SystemClock::shared()).unwrap();
     assert_eq!(Some(restored.id("t").await.unwrap()), mark.log);
     add(&*restored, "t", "after the restore", 5..20).await;
     let shared: SharedLog = restored;
@@ -431,7 +431,7 @@ async fn p8_lg76_a_damaged_partition_does_not_stop_the_others() {
     add(&*log, "u", "b", 0..3).await;
     log.close().await.unwrap();
     damage(dir.path(), (1, 0, 1));
-    let log: SharedLog = EmbeddedLog::open(dir.path()).unwrap();
+    let log: SharedLog = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
     let (_handle, stop): (StopHandle, Stop) = stop_pair();
     let mut follower = Follower::new(log.clone(), &["t", "u"], stop);
     let (mut of_u, mut troubles) = (0, 0);

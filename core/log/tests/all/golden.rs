@@ -10,7 +10,7 @@ use wardline_log::embedded::{EmbeddedLog, FILE_NAME, Options};
 use wardline_log::limits::TOMBSTONE_GRACE_MS;
 use wardline_log::{Cleanup, CleanupKind, Headers, Log, Record, TopicSpec, partition_for};
 use wardline_log_contract::read_all;
-use wardline_service::clock::{ManualClock, SharedClock};
+use wardline_service::{ManualClock, SharedClock};
 
 const CLEANED_AT_MS: i64 = 1_800_000_000_000;
 const KEEP: Cleanup = Cleanup::Delete {
@@ -21,8 +21,7 @@ const KEEP: Cleanup = Cleanup::Delete {
 fn open(dir: &Path, now: &Arc<ManualClock>) -> Arc<EmbeddedLog> {
     let options = Options {
         background: false,
-        clock: Arc::clone(now) as SharedClock,
-        ..Options::default()
+        ..Options::new(Arc::clone(now) as SharedClock)
     };
     EmbeddedLog::open_with(dir, options).unwrap()
 }

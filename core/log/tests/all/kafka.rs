@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use wardline_log::{Cleanup, Headers, Record, SharedLog, Target, TopicSpec, open};
+use wardline_log::{Cleanup, Headers, LogError, Record, SharedLog, Target, TopicSpec};
 use wardline_log_contract::{self as contract, crash, kafka_server::KafkaServer, noise, read_all};
+use wardline_service::SystemClock;
 
 async fn server() -> Option<KafkaServer> {
     tokio::task::spawn_blocking(KafkaServer::start)
@@ -15,11 +16,12 @@ async fn server() -> Option<KafkaServer> {
         .unwrap()
 }
 
-fn target(brokers: &str, prefix: &str) -> Target {
-    Target::Kafka {
+async fn open(brokers: &str, prefix: &str) -> Result<SharedLog, LogError> {
+    let target = Target::Kafka {
         brokers: brokers.to_owned(),
         prefix: prefix.to_owned(),
-    }
+    };
+    wardline_log::open(&target, SystemClock::shared()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,7 +32,7 @@ async fn lg1_to_lg50_the_kafka_engine_passes_the_contract() {
     let count = AtomicU32::new(0);
     let make = async || {
         let prefix = format!("case{}.", count.fetch_add(1, Ordering::SeqCst));
-        let log = open(&target(&server.brokers(), &prefix)).await?;
+        let log = open(&server.brokers(), &prefix).await?;
         Ok(contract::Tested {
             log,
             embedded: None,
@@ -46,7 +48,7 @@ const HELPER_ROUND: &str = "WARDLINE_LOG_TEST_CRASH_ROUND";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
     if let Ok(brokers) = std::env::var(HELPER_BROKERS) {
-        let log = open(&target(&brokers, "crash.")).await.unwrap();
+        let log = open(&brokers, "crash.").await.unwrap();
         let round = std::env::var(HELPER_ROUND).unwrap();
         crash::write_until_killed(log, &round).await.unwrap();
         return;
@@ -78,7 +80,7 @@ async fn p1_lg30_nothing_acked_is_lost_by_kill_9_of_client_or_broker() {
             .await
             .unwrap();
         }
-        let log = open(&target(&server.brokers(), "crash.")).await.unwrap();
+        let log = open(&server.brokers(), "crash.").await.unwrap();
         crash::check(&*log, &acked).await.unwrap();
         log.close().await.unwrap();
     }
@@ -106,7 +108,7 @@ async fn p3_lg60_appends_survive_a_broker_that_is_away_for_20_s() {
     let Some(mut server) = server().await else {
         return;
     };
-    let log = open(&target(&server.brokers(), "away.")).await.unwrap();
+    let log = open(&server.brokers(), "away.").await.unwrap();
     let spec = TopicSpec {
         name: "t".to_owned(),
         partitions: 1,

@@ -20,7 +20,7 @@ const KEEP: Cleanup = Cleanup::Delete {
 fn open(disk: &SimDisk) -> Result<Arc<EmbeddedLog>, LogError> {
     let options = Options {
         background: false,
-        ..Options::default()
+        ..Options::new(wardline_service::SystemClock::shared())
     };
     EmbeddedLog::open_on(disk.clone(), options)
 }

@@ -20,6 +20,7 @@ use wardline_demo::{
     client::{AckCode, AdtBuilder, MllpClient, MllpOptions, MqttClient, control_id},
     run, run_hospital,
 };
+use wardline_service::SystemClock;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -176,10 +177,13 @@ async fn p1_the_same_bytes_go_again_until_they_are_taken() {
         ..config(1, 0)
     });
     let enough = seen.at_least(95);
-    let (hospital, report) = timeout(DEADLINE, run_hospital(hospital, mllp, mqtt, enough))
-        .await
-        .unwrap()
-        .unwrap();
+    let (hospital, report) = timeout(
+        DEADLINE,
+        run_hospital(hospital, mllp, mqtt, SystemClock::shared(), enough),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     let frames = seen.all();
     let taken = in_order_of_first_sight(&frames);
     assert!(
@@ -216,10 +220,19 @@ async fn p1_the_same_bytes_go_again_until_they_are_taken() {
 async fn p1_unacked_readings_go_again_over_the_next_connection() {
     let (mllp, _, acceptor) = acceptor(|_| Answer::Code("AA")).await;
     let (mqtt, seen, sink) = sink(40).await;
-    let report = timeout(DEADLINE, run(config(1, 60), mllp, mqtt, seen.at_least(260)))
-        .await
-        .unwrap()
-        .unwrap();
+    let report = timeout(
+        DEADLINE,
+        run(
+            config(1, 60),
+            mllp,
+            mqtt,
+            SystemClock::shared(),
+            seen.at_least(260),
+        ),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     assert!(
         report.mqtt.sent >= 100 && report.mqtt.resent > 0,
         "{report:?}"
@@ -237,10 +250,13 @@ async fn p7_run_ends_in_bounded_time_when_nobody_answers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = listener.local_addr().unwrap();
     let stop = async { drop(listener.accept().await) };
-    let report = timeout(DEADLINE, run(config(1, 30), silent, silent, stop))
-        .await
-        .unwrap()
-        .unwrap();
+    let report = timeout(
+        DEADLINE,
+        run(config(1, 30), silent, silent, SystemClock::shared(), stop),
+    )
+    .await
+    .unwrap()
+    .unwrap();
     assert_eq!(report.acked, 0);
 }
 
@@ -251,7 +267,9 @@ async fn an_unknown_zone_is_refused_before_anything_is_sent() {
         ..config(1, 0)
     };
     let nowhere = "127.0.0.1:1".parse().unwrap();
-    let error = run(config, nowhere, nowhere, async {}).await.unwrap_err();
+    let error = run(config, nowhere, nowhere, SystemClock::shared(), async {})
+        .await
+        .unwrap_err();
     assert!(matches!(&error, Error::Zone(zone) if zone == "Mars/Base"));
     assert!(!error.retry_helps());
 }

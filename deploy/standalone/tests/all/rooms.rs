@@ -210,6 +210,17 @@ fn an_idea_has_one_home() {
     assert!(found.is_empty(), "{found}");
 }
 
+/// A test and a simulation hand in their own; who makes one for itself cannot be told what time it is.
+#[test]
+fn the_machines_clock_is_made_where_a_program_begins() {
+    let mut all = product();
+    all.extend(sources("deploy/demo/src"));
+    all.retain(|source| !source.path.ends_with("src/main.rs"));
+    // The tests at the end of a file are not read; the clock itself and the programs' shell are here.
+    let hits = strays(&all, &["core/service/src"], &["SystemClock"]);
+    assert!(hits.is_empty(), "take a SharedClock instead:\n{hits}");
+}
+
 /// TLS and tests without sockets come in here; the API's server stands on hyper, which takes a stream as well.
 #[test]
 fn a_tcp_stream_is_named_in_one_place() {

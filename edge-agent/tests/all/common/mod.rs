@@ -11,11 +11,12 @@ use wardline_agent::clock::Stamper;
 use wardline_agent::store::{Run, Store, StoreConfig};
 use wardline_disk::FileDisk;
 use wardline_model::{Body, Class, Event, RangeSet, Stamp, block};
+use wardline_service::SystemClock;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn clock() -> Stamper {
-    Stamper::system()
+    Stamper::of_this_boot(SystemClock::shared())
 }
 
 pub(crate) fn config() -> StoreConfig {

@@ -14,12 +14,12 @@ use wardline_log::{Cleanup, Entry, Headers, Record, SharedLog, TopicSpec};
 use wardline_model::frame::{Frame, FrameHeader};
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, FHIR_TOPICS, RETRY, SIDELINE};
 use wardline_model::{AgentName, Event, Incarnation, Lane, record as names};
-use wardline_service::{StopHandle, stop_pair};
+use wardline_service::{StopHandle, SystemClock, stop_pair};
 
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 pub async fn open(dir: &Path, partitions: u32) -> SharedLog {
-    let log: SharedLog = EmbeddedLog::open(dir).unwrap();
+    let log: SharedLog = EmbeddedLog::open(dir, SystemClock::shared()).unwrap();
     let keep = Cleanup::Delete {
         retention_bytes: None,
         retention_ms: None,
