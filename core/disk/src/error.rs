@@ -1,12 +1,11 @@
 //! What redb and the system say, sorted by what it means for the owner of the file.
 //!
 //! Only what is on disk decides about damage: a file that is cut short, is no database, or contradicts itself. What the
-//! system says about permissions, space or a failing device is no verdict on the bytes.
+//! system says about permissions, space or a failing device says nothing about the bytes.
 
 use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-
-use redb::{DatabaseError, StorageError};
 
 /// Why a file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,9 +62,9 @@ impl DiskError {
     }
 }
 
-/// What one failed call means, before it is known which file it was about.
+/// Why one call failed, before it is known which file it was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Cause {
     Locked,
     Newer(String),
     Damaged(String),
@@ -74,9 +73,16 @@ pub(crate) enum Verdict {
     Io(String),
     /// A call that makes no sense now; the handle is as good as before.
     Refused(String),
+    /// redb asserts what it believes about its own file, and a damaged file can break such a belief.
+    Asserted,
 }
 
-impl Verdict {
+/// One of redb's calls; its own assertions end here.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Cause>) -> Result<T, Cause> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Cause::Asserted))
+}
+
+impl Cause {
     pub(crate) fn of_io(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -88,10 +94,10 @@ impl Verdict {
     }
 }
 
-impl From<redb::Error> for Verdict {
-    fn from(error: redb::Error) -> Self {
+impl<R: Into<redb::Error>> From<R> for Cause {
+    fn from(error: R) -> Self {
         use redb::Error as E;
-        match error {
+        match error.into() {
             E::DatabaseAlreadyOpen => Self::Locked,
             // The library tells a file of its later release only by this message.
             E::Corrupted(what) if what.starts_with("Expected file format version") => {
@@ -103,25 +109,15 @@ impl From<redb::Error> for Verdict {
             )),
             E::RepairAborted => Self::Io("its repair was aborted".to_owned()),
             E::Io(error) => Self::of_io(&error),
-            E::PreviousIo | E::DatabaseClosed | E::LockPoisoned(_) => Self::Io(error.to_string()),
-            E::TableDoesNotExist(_)
+            error @ (E::PreviousIo | E::DatabaseClosed | E::LockPoisoned(_)) => {
+                Self::Io(error.to_string())
+            }
+            error @ (E::TableDoesNotExist(_)
             | E::TableTypeMismatch { .. }
             | E::TableIsMultimap(_)
             | E::TableIsNotMultimap(_)
-            | E::TypeDefinitionChanged { .. } => Self::Damaged(error.to_string()),
+            | E::TypeDefinitionChanged { .. }) => Self::Damaged(error.to_string()),
             other => Self::Refused(other.to_string()),
         }
-    }
-}
-
-impl From<DatabaseError> for Verdict {
-    fn from(error: DatabaseError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<StorageError> for Verdict {
-    fn from(error: StorageError) -> Self {
-        redb::Error::from(error).into()
     }
 }

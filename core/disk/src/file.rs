@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, TableError};
 
-use crate::error::Verdict;
-use crate::guard::{Failed, guarded};
+use crate::error::{Cause, guarded};
 use crate::health::{Failure, Gate, Health};
 use crate::limits::{CREATE_ROUNDS_MAX, RESERVE_BYTES};
 use crate::shrink::{LastShrink, Shrunk};
@@ -109,7 +108,7 @@ impl RedbFile {
             };
         };
         if let Some(wait) = self.health().open_in(Instant::now()) {
-            let paused = || self.error("open it again", Verdict::Io(later(wait)));
+            let paused = || self.error("open it again", Cause::Io(later(wait)));
             return Err(self.last_error().clone().unwrap_or_else(paused));
         }
         let begun = Instant::now();
@@ -146,7 +145,7 @@ impl RedbFile {
             };
         };
         let doing = "create it";
-        let failed = |error: std::io::Error| self.error(doing, Verdict::of_io(&error));
+        let failed = |error: std::io::Error| self.error(doing, Cause::of_io(&error));
         if self.disk.open().map_err(failed)?.is_some() {
             return Ok(None);
         }
@@ -190,7 +189,7 @@ impl RedbFile {
             }
         }
         let why = "it comes and goes: other processes make and remove it".to_owned();
-        Err(self.error("open it", Verdict::Io(why)))
+        Err(self.error("open it", Cause::Io(why)))
     }
 
     /// Runs one piece of work on the open file. An I/O error closes it: `open` is the way on.
@@ -202,20 +201,20 @@ impl RedbFile {
         doing: &'static str,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, DiskError> {
-        let (opening, verdict) = {
+        let (opening, cause) = {
             let slot = self.slot.read().unwrap_or_else(PoisonError::into_inner);
             let (database, opening) = match &*slot {
                 Slot::Open { database, opening } => (database, *opening),
                 Slot::Failed(_) => return Err(self.not_open(doing)),
                 Slot::Closed => return Err(self.closed()),
             };
-            match guarded(|| work(database)) {
+            match guarded(|| Ok(work(database)?)) {
                 Ok(done) => return Ok(done),
-                Err(verdict) => (opening, verdict),
+                Err(cause) => (opening, cause),
             }
         };
-        self.note(opening, &verdict);
-        Err(self.error(doing, verdict.into()))
+        self.note(opening, &cause);
+        Err(self.error(doing, cause))
     }
 
     /// Whether about so many bytes may be added now. What is full, or has just failed, is not touched.
@@ -233,8 +232,8 @@ impl RedbFile {
         match gate {
             Gate::Open => Ok(()),
             Gate::TakeReserve if self.keep_reserve() => Ok(()),
-            Gate::TakeReserve | Gate::Full => Err(self.error(doing, Verdict::Full)),
-            Gate::Wait(wait) => Err(self.error(doing, Verdict::Io(later(wait)))),
+            Gate::TakeReserve | Gate::Full => Err(self.error(doing, Cause::Full)),
+            Gate::Wait(wait) => Err(self.error(doing, Cause::Io(later(wait)))),
         }
     }
 
@@ -269,9 +268,9 @@ impl RedbFile {
         drop(slot);
         let after_bytes = self.used_bytes();
         self.last_shrink().tried(after_bytes, held_bytes);
-        if let Err(failed) = compacted {
-            self.note(opening, &failed);
-            return Err(self.error("shrink it", failed.into()));
+        if let Err(cause) = compacted {
+            self.note(opening, &cause);
+            return Err(self.error("shrink it", cause));
         }
         Ok(Some(Shrunk {
             before_bytes,
@@ -288,7 +287,7 @@ impl RedbFile {
         self.fail(&mut slot);
         self.disk
             .set_aside()
-            .map_err(|error| self.error("set it aside", Verdict::of_io(&error)))
+            .map_err(|error| self.error("set it aside", Cause::of_io(&error)))
     }
 
     /// Waits for what is under way and gives the file free, for good.
@@ -301,7 +300,11 @@ impl RedbFile {
     /// What was read from the file, and was not written there by this program.
     #[must_use]
     pub fn damaged(&self, what: String) -> DiskError {
-        self.error("read it", Verdict::Damaged(what))
+        DiskError::Damaged {
+            path: self.path().to_owned(),
+            what,
+            advice: self.kind.if_damaged,
+        }
     }
 
     fn open_now<T>(
@@ -309,27 +312,22 @@ impl RedbFile {
         check: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<(Database, T), DiskError> {
         let doing = "open it";
-        let failed = |error: &std::io::Error| self.error(doing, Verdict::of_io(error));
+        let failed = |error: &std::io::Error| self.error(doing, Cause::of_io(error));
         let storage = self.disk.open().map_err(|error| failed(&error))?;
         let storage = storage.ok_or_else(|| DiskError::Missing {
             path: self.path().to_owned(),
             kind: self.kind.name,
         })?;
         if storage.len().map_err(|error| failed(&error))? == 0 {
-            return Err(self.error(doing, Verdict::Damaged("it is empty".to_owned())));
+            return Err(self.error(doing, Cause::Damaged("it is empty".to_owned())));
         }
-        let opened = guarded(|| {
+        guarded(|| {
             let database = self.builder().create_with_backend(storage)?;
-            match format(&database, self.kind)? {
-                Ok(()) => Ok(Ok((check(&database)?, database))),
-                Err(verdict) => Ok(Err(verdict)),
-            }
-        });
-        match opened {
-            Ok(Ok((found, database))) => Ok((database, found)),
-            Ok(Err(verdict)) => Err(self.error(doing, verdict)),
-            Err(failed) => Err(self.error(doing, failed.into())),
-        }
+            check_format(&database, self.kind)?;
+            let found = check(&database)?;
+            Ok((database, found))
+        })
+        .map_err(|cause| self.error(doing, cause))
     }
 
     fn fill<T>(
@@ -346,7 +344,7 @@ impl RedbFile {
             txn.commit()?;
             Ok((database, made))
         })
-        .map_err(|failed| self.error("create it", failed.into()))
+        .map_err(|cause| self.error("create it", cause))
     }
 
     fn builder(&self) -> Builder {
@@ -356,12 +354,12 @@ impl RedbFile {
     }
 
     /// Closes the handle that failed, unless the file was opened again meanwhile.
-    fn note(&self, failed: u64, how: &Failed) {
+    fn note(&self, failed: u64, how: &Cause) {
         let failure = match how {
-            Failed::Panicked => Failure::Damage,
-            Failed::Said(Verdict::Full) => Failure::Full,
-            Failed::Said(Verdict::Io(_)) => Failure::Io,
-            Failed::Said(_) => return,
+            Cause::Asserted => Failure::Damage,
+            Cause::Full => Failure::Full,
+            Cause::Io(_) => Failure::Io,
+            _ => return,
         };
         let mut slot = self.exclusive();
         if !matches!(*slot, Slot::Open { opening, .. } if opening == failed) {
@@ -435,25 +433,22 @@ impl RedbFile {
 
     fn not_open(&self, doing: &'static str) -> DiskError {
         let why = "it failed and is not open again yet".to_owned();
-        self.error(doing, Verdict::Io(why))
+        self.error(doing, Cause::Io(why))
     }
 
-    fn error(&self, doing: &'static str, verdict: Verdict) -> DiskError {
+    fn error(&self, doing: &'static str, cause: Cause) -> DiskError {
         let path = self.path().to_owned();
-        match verdict {
-            Verdict::Locked => DiskError::Locked { path },
-            Verdict::Newer(found) => DiskError::Newer {
+        match cause {
+            Cause::Locked => DiskError::Locked { path },
+            Cause::Newer(found) => DiskError::Newer {
                 path,
                 found,
                 known: self.kind.format,
             },
-            Verdict::Damaged(what) => DiskError::Damaged {
-                path,
-                what,
-                advice: self.kind.if_damaged,
-            },
-            Verdict::Full => DiskError::Full { path, doing },
-            Verdict::Io(why) | Verdict::Refused(why) => DiskError::Unavailable { path, doing, why },
+            Cause::Damaged(what) => self.damaged(what),
+            Cause::Asserted => self.damaged("its structure contradicts itself".to_owned()),
+            Cause::Full => DiskError::Full { path, doing },
+            Cause::Io(why) | Cause::Refused(why) => DiskError::Unavailable { path, doing, why },
         }
     }
 }
@@ -465,20 +460,21 @@ impl Drop for RedbFile {
     }
 }
 
-/// Whether the file is of the kind, in a format that is known.
-fn format(database: &Database, kind: Kind) -> Result<Result<(), Verdict>, redb::Error> {
-    let other = || Verdict::Damaged(format!("it is a database, but no {}", kind.name));
-    let txn = database.begin_read()?;
-    let found = match txn.open_table(FILE) {
+/// The file is of the kind, in a format that is known.
+fn check_format(database: &Database, kind: Kind) -> Result<(), Cause> {
+    let found = match database.begin_read()?.open_table(FILE) {
         Ok(table) => table.get(kind.name)?.map(|found| found.value()),
         Err(TableError::TableDoesNotExist(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(match found {
+    match found {
         Some(found) if found == kind.format => Ok(()),
-        Some(found) if found > kind.format => Err(Verdict::Newer(found.to_string())),
-        _ => Err(other()),
-    })
+        Some(found) if found > kind.format => Err(Cause::Newer(found.to_string())),
+        _ => Err(Cause::Damaged(format!(
+            "it is a database, but no {}",
+            kind.name
+        ))),
+    }
 }
 
 fn later(wait: Duration) -> String {

@@ -10,7 +10,6 @@ mod disk;
 mod error;
 mod file;
 mod folder;
-mod guard;
 mod health;
 pub mod limits;
 mod shrink;

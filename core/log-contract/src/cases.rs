@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::{KEEP, PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
+use super::{KEEP, PATIENCE, Result, Tested, ensure, noise, read_all, record, spec};
 use wardline_log::limits::RECORD_BYTES_MAX;
 use wardline_log::{Cleanup, CleanupKind, Headers, LogError, Position, Record, partition_for};
 
-pub(super) async fn lg1_topics_are_made_once(tested: &Tested) -> Verdict {
+pub(super) async fn lg1_topics_are_made_once(tested: &Tested) -> Result {
     let log = &tested.log;
     let specs = [spec("a", 1, KEEP), spec("b.c-d_e", 3, Cleanup::Compact)];
     log.create_topics(&specs).await?;
@@ -62,7 +62,7 @@ pub(super) async fn lg1_topics_are_made_once(tested: &Tested) -> Verdict {
     Ok(())
 }
 
-pub(super) async fn lg9_wrong_calls_are_typed_errors(tested: &Tested) -> Verdict {
+pub(super) async fn lg9_wrong_calls_are_typed_errors(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 2, KEEP), spec("c", 1, Cleanup::Compact)])
         .await?;
@@ -140,7 +140,7 @@ fn odd_records() -> Vec<Record> {
     records
 }
 
-pub(super) async fn lg4_what_was_appended_is_read_back(tested: &Tested) -> Verdict {
+pub(super) async fn lg4_what_was_appended_is_read_back(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 3, KEEP)]).await?;
     let records = odd_records();
@@ -193,7 +193,7 @@ pub(super) async fn lg4_what_was_appended_is_read_back(tested: &Tested) -> Verdi
     })
 }
 
-pub(super) async fn lg5_several_topics_at_once(tested: &Tested) -> Verdict {
+pub(super) async fn lg5_several_topics_at_once(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("a", 1, KEEP), spec("b", 2, KEEP)])
         .await?;
@@ -238,7 +238,7 @@ pub(super) async fn lg5_several_topics_at_once(tested: &Tested) -> Verdict {
     })
 }
 
-pub(super) async fn lg6_order_holds_under_concurrent_appends(tested: &Tested) -> Verdict {
+pub(super) async fn lg6_order_holds_under_concurrent_appends(tested: &Tested) -> Result {
     let log = &tested.log;
     const WRITERS: u32 = 8;
     const APPENDS: u32 = 30;
@@ -302,7 +302,7 @@ pub(super) async fn lg6_order_holds_under_concurrent_appends(tested: &Tested) ->
     })
 }
 
-pub(super) async fn lg7_readers_are_independent(tested: &Tested) -> Verdict {
+pub(super) async fn lg7_readers_are_independent(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     let records = (0..100).map(|n| record("k", n.to_string())).collect();
@@ -335,7 +335,7 @@ pub(super) async fn lg7_readers_are_independent(tested: &Tested) -> Verdict {
     })
 }
 
-pub(super) async fn lg8_the_tail_wakes(tested: &Tested) -> Verdict {
+pub(super) async fn lg8_the_tail_wakes(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     log.append("t", vec![record("k", "old")]).await?;
@@ -362,7 +362,7 @@ pub(super) async fn lg8_the_tail_wakes(tested: &Tested) -> Verdict {
     })
 }
 
-pub(super) async fn lg9_outside_is_out_of_range(tested: &Tested) -> Verdict {
+pub(super) async fn lg9_outside_is_out_of_range(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     log.append("t", vec![record("k", "1"), record("k", "2")])
@@ -379,7 +379,7 @@ pub(super) async fn lg9_outside_is_out_of_range(tested: &Tested) -> Verdict {
     }
 }
 
-pub(super) async fn lg2_closed_is_closed(tested: &Tested) -> Verdict {
+pub(super) async fn lg2_closed_is_closed(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     let mut reader = log.reader("t", 0, 0).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, Tested, Verdict, ensure, noise, read_all, record, spec};
+use super::{PATIENCE, Result, Tested, ensure, noise, read_all, record, spec};
 use wardline_log::{Cleanup, LogError, PartitionOffsets, SharedLog};
 
 const ROUND: Duration = Duration::from_millis(300);
@@ -13,7 +13,7 @@ async fn offsets(log: &SharedLog, topic: &str) -> Result<PartitionOffsets, LogEr
     offsets.into_iter().next().ok_or(LogError::Closed)
 }
 
-pub(super) async fn lg40_retention_moves_the_start(tested: &Tested) -> Verdict {
+pub(super) async fn lg40_retention_moves_the_start(tested: &Tested) -> Result {
     let log = &tested.log;
     let keep = |retention_bytes| Cleanup::Delete {
         retention_bytes,
@@ -78,7 +78,7 @@ pub(super) async fn lg40_retention_moves_the_start(tested: &Tested) -> Verdict {
     })
 }
 
-pub(super) async fn lg50_compaction_keeps_the_newest(tested: &Tested) -> Verdict {
+pub(super) async fn lg50_compaction_keeps_the_newest(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, Cleanup::Compact)]).await?;
     let mut newest = BTreeMap::new();

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Failed, KEEP, PATIENCE, Verdict, ensure, noise, read_all, record, spec};
+use super::{Failed, KEEP, PATIENCE, Result, ensure, noise, read_all, record, spec};
 use wardline_log::{Log, LogError, SharedLog};
 
 const TOPIC: &str = "crash";
@@ -28,7 +28,7 @@ pub struct Acked {
 ///
 /// # Errors
 /// What the log says.
-pub async fn write_until_killed(log: SharedLog, round: &str) -> Verdict {
+pub async fn write_until_killed(log: SharedLog, round: &str) -> Result {
     log.create_topics(&[spec(TOPIC, PARTITIONS, KEEP)]).await?;
     let tasks: Vec<_> = (0..WRITERS)
         .map(|writer| tokio::spawn(write(Arc::clone(&log), format!("{round}.{writer}"))))
@@ -39,7 +39,7 @@ pub async fn write_until_killed(log: SharedLog, round: &str) -> Verdict {
     Ok(())
 }
 
-async fn write(log: SharedLog, writer: String) -> Verdict {
+async fn write(log: SharedLog, writer: String) -> Result {
     let mut number = 0_u64;
     loop {
         let texts: Vec<String> = (0..1 + number % 4)
@@ -134,7 +134,7 @@ fn parse(line: &str) -> Option<Acked> {
 ///
 /// # Errors
 /// What is missing, doubled or out of order.
-pub async fn check(log: &dyn Log, acked: &[Acked]) -> Verdict {
+pub async fn check(log: &dyn Log, acked: &[Acked]) -> Result {
     for partition in 0..PARTITIONS {
         let entries = match read_all(log, TOPIC, partition, 0).await {
             Err(LogError::UnknownTopic { .. }) if acked.is_empty() => return Ok(()),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Failed, PATIENCE, Verdict, kafka_jars};
+use super::{Failed, PATIENCE, Result, kafka_jars};
 
 pub use super::kafka_jars::KAFKA_VERSION;
 
@@ -106,7 +106,7 @@ impl KafkaServer {
     ///
     /// # Errors
     /// If it ends, or does not serve in time; with the end of its log.
-    pub fn restart(&mut self) -> Verdict {
+    pub fn restart(&mut self) -> Result {
         if self.broker.is_some() {
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl KafkaServer {
         self.wait_started(&log)
     }
 
-    fn wait_started(&mut self, log: &Path) -> Verdict {
+    fn wait_started(&mut self, log: &Path) -> Result {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let said = std::fs::read_to_string(log)?;
@@ -159,7 +159,7 @@ impl KafkaServer {
     ///
     /// # Errors
     /// If it cannot be signalled.
-    pub fn stop(&mut self) -> Verdict {
+    pub fn stop(&mut self) -> Result {
         self.signal("-TERM")?;
         let deadline = Instant::now() + PATIENCE;
         while let Some(running) = &mut self.broker {
@@ -175,7 +175,7 @@ impl KafkaServer {
     ///
     /// # Errors
     /// If it cannot be killed.
-    pub fn kill9(&mut self) -> Verdict {
+    pub fn kill9(&mut self) -> Result {
         if let Some(mut running) = self.broker.take() {
             // The guard first: it must not signal a process id that is free again.
             running.guard.kill()?;
@@ -190,7 +190,7 @@ impl KafkaServer {
     ///
     /// # Errors
     /// If it cannot be signalled.
-    pub fn pause(&self) -> Verdict {
+    pub fn pause(&self) -> Result {
         self.signal("-STOP")
     }
 
@@ -198,11 +198,11 @@ impl KafkaServer {
     ///
     /// # Errors
     /// If it cannot be signalled.
-    pub fn resume(&self) -> Verdict {
+    pub fn resume(&self) -> Result {
         self.signal("-CONT")
     }
 
-    fn signal(&self, signal: &str) -> Verdict {
+    fn signal(&self, signal: &str) -> Result {
         let Some(running) = &self.broker else {
             return Ok(());
         };
@@ -214,7 +214,7 @@ impl KafkaServer {
         Err(Failed::Broken(format!("kill {signal} {id}: {status}")))
     }
 
-    fn format(&self) -> Verdict {
+    fn format(&self) -> Result {
         let output = self
             .java()
             .args([

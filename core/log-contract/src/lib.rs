@@ -40,8 +40,8 @@ pub enum Failed {
     Io(#[from] std::io::Error),
 }
 
-/// Whether a case held.
-pub type Verdict = Result<(), Failed>;
+/// Whether a case held, and what it found.
+pub type Result<T = (), E = Failed> = std::result::Result<T, E>;
 
 /// A log under test, and what makes it clean up.
 pub struct Tested {
@@ -64,7 +64,7 @@ impl Tested {
 ///
 /// # Errors
 /// The first case that did not hold, with its name.
-pub async fn suite(make: impl AsyncFn() -> Result<Tested, LogError>) -> Verdict {
+pub async fn suite(make: impl AsyncFn() -> Result<Tested, LogError>) -> Result {
     macro_rules! run {
         ($($case:path),* $(,)?) => {
             $(named(stringify!($case), $case(&make().await?).await)?;)*
@@ -90,12 +90,12 @@ pub async fn suite(make: impl AsyncFn() -> Result<Tested, LogError>) -> Verdict 
     Ok(())
 }
 
-fn named(case: &str, verdict: Verdict) -> Verdict {
-    verdict.map_err(|failed| Failed::Broken(format!("{case}: {failed}")))
+fn named(case: &str, held: Result) -> Result {
+    held.map_err(|failed| Failed::Broken(format!("{case}: {failed}")))
 }
 
 /// Fails with `why` unless `holds`.
-pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Verdict {
+pub(crate) fn ensure(holds: bool, why: impl FnOnce() -> String) -> Result {
     if holds {
         Ok(())
     } else {

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use wardline_log::{LogError, Start};
 use wardline_service::clock::{Clock, SystemClock};
 
-use super::{KEEP, PATIENCE, Tested, Verdict, ensure, read_all, record, spec};
+use super::{KEEP, PATIENCE, Result, Tested, ensure, read_all, record, spec};
 
 const WAIT: Duration = Duration::from_millis(300);
 
-pub(super) async fn lg7_one_reader_reads_many_partitions(tested: &Tested) -> Verdict {
+pub(super) async fn lg7_one_reader_reads_many_partitions(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("a", 3, KEEP), spec("b", 1, KEEP)])
         .await?;
@@ -64,7 +64,7 @@ pub(super) async fn lg7_one_reader_reads_many_partitions(tested: &Tested) -> Ver
     )
 }
 
-pub(super) async fn lg100_an_identity_stays_and_differs(tested: &Tested) -> Verdict {
+pub(super) async fn lg100_an_identity_stays_and_differs(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("a", 1, KEEP), spec("b", 1, KEEP)])
         .await?;
@@ -82,7 +82,7 @@ pub(super) async fn lg100_an_identity_stays_and_differs(tested: &Tested) -> Verd
 
 pub(super) async fn lg101_a_barrier_is_behind_what_was_appended_and_nobody_reads_it(
     tested: &Tested,
-) -> Verdict {
+) -> Result {
     let log = &tested.log;
     let compact = wardline_log::Cleanup::Compact;
     log.create_topics(&[spec("t", 2, KEEP), spec("c", 1, compact)])
@@ -126,7 +126,7 @@ pub(super) async fn lg101_a_barrier_is_behind_what_was_appended_and_nobody_reads
     Ok(())
 }
 
-pub(super) async fn lg103_offsets_are_found_by_the_time_of_writing(tested: &Tested) -> Verdict {
+pub(super) async fn lg103_offsets_are_found_by_the_time_of_writing(tested: &Tested) -> Result {
     let log = &tested.log;
     log.create_topics(&[spec("t", 1, KEEP)]).await?;
     log.append("t", vec![record("k", "old"), record("k", "old")])
