@@ -57,6 +57,10 @@ wardline_limits::limits! {
     /// Events of one explanation, the newest ones.
     pub EXPLAIN_EVENTS_MAX: usize = 200, "events", "older ones are left out";
     /// Arrivals per metric that are kept of a device with sequence numbers.
+    /// How far a sender's clock may be ahead of the agent's without a word about it.
+    pub CLOCK_AHEAD_MS: i64 = 5 * 60 * 1000, "ms", "the time is flagged; of a device the time received counts";
+    /// How far ahead a time of an ADT message can be and still be one.
+    pub IMPLAUSIBLE_AHEAD_MS: i64 = 24 * 3600 * 1000, "ms", "the time received counts";
     pub DEVICE_ARRIVALS_MAX: usize = 4, "messages", "older ones are superseded and counted as late";
     /// Events of a visit between two marks of its state: what a late repetition costs at most, more or less.
     pub MARK_EVENTS: usize = 64, "events", "the state is marked";

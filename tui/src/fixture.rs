@@ -110,6 +110,7 @@ fn device(n: u32, kind: &str, state: Option<DeviceState>, silent: bool) -> Devic
         since: None,
         age_s: Some(4),
         silent,
+        clock_ahead_s: None,
     }
 }
 

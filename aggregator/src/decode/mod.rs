@@ -65,6 +65,7 @@ pub fn fact(origin: &Origin, record: &Record) -> Result<Option<Fact>, DecodeErro
         from_evn6: record.header_str(EVENT_TIME_FROM) == Some("EVN-6"),
         recorded_ms: time(record, RECORDED)?.unwrap_or(event_ms),
         received_ms: time(record, RECEIVED)?.unwrap_or(record.time_ms),
+        clock_ahead_ms: None,
         control_id: text(CONTROL_ID).unwrap_or_default(),
         message_key: text(MESSAGE_KEY),
         message_hash: text(MESSAGE_HASH),

@@ -125,6 +125,7 @@ impl Applied {
 impl Ledger {
     /// Takes one fact in. Order, repetition and lateness make no difference to the state.
     pub fn apply(&mut self, fact: Fact) -> Applied {
+        let fact = fact.checked();
         if matches!(fact.subject, Subject::Device(_)) {
             return self.apply_device(fact);
         }

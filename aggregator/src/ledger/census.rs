@@ -190,6 +190,7 @@ impl Ledger {
                 silent: device
                     .heard_ms()
                     .is_none_or(|heard_ms| now_ms.saturating_sub(heard_ms) > DEVICE_SILENT_MS),
+                clock_ahead_s: device.clock_ahead_ms().map(|ms| ms / 1000),
             }
         });
         rows.collect()

@@ -164,6 +164,11 @@ impl Device {
         self.winner(Purpose::Heard).map(|fact| fact.received_ms)
     }
 
+    /// How far its clock was ahead in the last message that an agent took in.
+    pub(crate) fn clock_ahead_ms(&self) -> Option<i64> {
+        self.winner(Purpose::Heard)?.clock_ahead_ms
+    }
+
     /// The newest event time that a row of it rests on.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
         self.kept

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use wardline_api::DeviceState;
 
+use crate::limits::{CLOCK_AHEAD_MS, IMPLAUSIBLE_AHEAD_MS};
+
 /// One log record's content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fact {
@@ -29,6 +31,9 @@ pub struct Fact {
     pub recorded_ms: i64,
     /// When the agent took it in.
     pub received_ms: i64,
+    /// How far the sender's clock was ahead of the agent that took the message in, where that is beyond doubt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
     /// MSH-10.
     pub control_id: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,7 +201,27 @@ impl fmt::Display for Place {
     }
 }
 
+/// The flag of a time that is ahead of when it was received.
+const CLOCK_AHEAD: &str = "clock-ahead";
+
 impl Fact {
+    /// B39, D7: no time that is ahead of when it was received decides what comes after it. A device's time counts as
+    /// received, also an ADT time that is more than a day ahead; one that is ahead by less stands, flagged.
+    pub(crate) fn checked(mut self) -> Self {
+        let ahead_ms = self.event_ms.saturating_sub(self.received_ms);
+        if ahead_ms <= CLOCK_AHEAD_MS {
+            return self;
+        }
+        self.clock_ahead_ms = Some(ahead_ms);
+        if matches!(self.subject, Subject::Device(_)) || ahead_ms > IMPLAUSIBLE_AHEAD_MS {
+            self.event_ms = self.received_ms;
+        }
+        if !self.flags.iter().any(|flag| flag == CLOCK_AHEAD) {
+            self.flags.push(CLOCK_AHEAD.to_owned());
+        }
+        self
+    }
+
     /// Storage key: `visit/…`, `bed/…` or `device/…`, then site and event id with the numbers padded so that the
     /// keys of one agent's life sort as it numbered them.
     pub fn key(&self) -> String {

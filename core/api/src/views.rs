@@ -84,6 +84,8 @@ pub struct DeviceRow {
     pub since: Option<String>,
     pub age_s: Option<i64>,
     pub silent: bool,
+    /// How far the device's clock was ahead in the last message; null when it was not.
+    pub clock_ahead_s: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

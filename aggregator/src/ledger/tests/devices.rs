@@ -253,3 +253,24 @@ fn d6_b37_a_device_that_was_not_heard_since_the_horizon_goes() {
         Outcome::Late
     );
 }
+
+/// One message from 2031, then the true ones: the device is not frozen until then, and its clock is told.
+#[test]
+fn d7_p13_a_clock_that_is_ahead_decides_nothing_and_is_shown() {
+    let year = 365 * 24 * 3600;
+    let ahead = state(100, 5 * year, InUse, None);
+    let mut ledger = fold([ahead.clone()]);
+    let row = |ledger: &Ledger| ledger.devices(200_000).remove(0);
+    assert_eq!(row(&ledger).since.as_deref(), Some("1970-01-01T00:01:40Z"));
+    assert_eq!(row(&ledger).age_s, Some(100), "as old as its arrival");
+    assert_eq!(row(&ledger).clock_ahead_s, Some(5 * year - 100));
+    ledger.apply(state(150, 149, Ready, None));
+    assert_eq!(row(&ledger).state, Some(Ready));
+    assert_eq!(row(&ledger).clock_ahead_s, None, "it is right again");
+    in_any_order(&[ahead, state(150, 149, Ready, None)], Ready);
+    // A clock that is a few minutes ahead is a clock.
+    assert_eq!(
+        row(&fold([state(100, 390, InUse, None)])).clock_ahead_s,
+        None
+    );
+}

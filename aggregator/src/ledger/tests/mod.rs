@@ -53,6 +53,7 @@ pub(super) fn said(trigger: &str, n: u64, minute: i64) -> Said {
             from_evn6: true,
             recorded_ms: minute * MINUTE,
             received_ms: minute * MINUTE,
+            clock_ahead_ms: None,
             control_id: n.to_string(),
             message_key: Some(format!("{n:032x}")),
             message_hash: Some(format!("{n:032x}")),

@@ -199,3 +199,16 @@ fn touched_names_the_rows_that_may_have_changed() {
         .touched;
     assert_eq!(touched.departments.iter().collect::<Vec<_>>(), ["OPD"]);
 }
+
+/// A discharge dated a year ahead happened when it was received; an admission an hour ahead stands, flagged.
+#[test]
+fn b39_p13_a_time_ahead_of_when_it_was_received_is_no_time_or_flagged() {
+    let year = 365 * 24 * 60;
+    let ledger = told([
+        said("A01", 1, 10).in_(A1),
+        said("A03", 2, year).received(20),
+        said("A01", 3, 90).of("v2").in_(A2).received(30),
+    ]);
+    assert_beds(&ledger, 100, &[(A1, Dirty), (A2, Occupied)]);
+    assert_eq!(row(&ledger, A2, 100).flags, ["clock-ahead"]);
+}
