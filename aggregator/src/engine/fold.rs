@@ -30,6 +30,8 @@ pub(crate) struct Fold {
     /// By site.
     touched: BTreeMap<String, Touched>,
     views: Views,
+    /// Agents that were folded since the last commit.
+    spoke: BTreeSet<Speaker>,
     unreadable_next: u64,
     history_ms: i64,
 }
@@ -41,14 +43,13 @@ impl Fold {
         store: Arc<Store>,
         history_ms: i64,
     ) -> Result<Self, AggregatorError> {
-        let now_ms = shared.now_ms();
         let mut folded = shared.folded_mut();
         store.for_each_fact(|fact| {
-            let agent = speaker(&fact.site, &fact.id);
-            let heard = heard(&fact, now_ms);
-            let applied = folded.sites.apply(fact);
-            remember(&mut folded, &agent, heard, &applied.touched);
+            folded.sites.apply(fact);
         })?;
+        for (agent, spoke) in store.speakers()? {
+            folded.recall(&agent, spoke);
+        }
         if let Some(horizon) = store.horizon_ms()? {
             folded.sites.evict(horizon);
         }
@@ -68,6 +69,7 @@ impl Fold {
             pending_records: 0,
             touched: BTreeMap::new(),
             views,
+            spoke: BTreeSet::new(),
             unreadable_next,
             history_ms,
         })
@@ -205,7 +207,8 @@ impl Fold {
         if let Some(key) = applied.store {
             self.pending.facts.insert(key, Some(json));
         }
-        remember(folded, &agent, heard, &applied.touched);
+        folded.remember(&agent, heard, &applied.touched);
+        self.spoke.insert(agent.clone());
         if !applied.touched.is_empty() {
             let (site, _) = agent;
             self.touched.entry(site).or_default().add(applied.touched);
@@ -280,6 +283,11 @@ impl Fold {
     /// One transaction. On failure everything stays pending; the values are absolute, so it may be repeated.
     pub(crate) fn commit(&mut self) -> Result<(), AggregatorError> {
         self.refresh(false);
+        let folded = self.shared.folded();
+        let spoke = std::mem::take(&mut self.spoke).into_iter();
+        let rows = spoke.map(|agent| (format!("{}/{}", agent.0, agent.1), folded.spoke(&agent)));
+        self.pending.speakers.extend(rows);
+        drop(folded);
         match self.store.commit(&self.pending) {
             Ok(()) => {
                 self.pending = Batch::default();
@@ -302,20 +310,6 @@ fn heard(fact: &Fact, folded_ms: i64) -> Heard {
         received_ms: fact.received_ms,
         event_ms: fact.event_ms,
         folded_ms,
-    }
-}
-
-fn remember(folded: &mut Folded, agent: &Speaker, heard: Heard, touched: &Touched) {
-    for department in &touched.departments {
-        let rests_on = (agent.0.clone(), department.clone());
-        let agents = folded.contributors.entry(rests_on).or_default();
-        if !agents.contains(agent) {
-            agents.insert(agent.clone());
-        }
-    }
-    let newest = folded.heard.entry(agent.clone()).or_default();
-    if heard.received_ms >= newest.received_ms {
-        *newest = heard;
     }
 }
 

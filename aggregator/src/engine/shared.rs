@@ -15,8 +15,9 @@ use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
 use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
-use crate::ledger::{Sites, View};
+use crate::ledger::{Sites, Touched, View};
 use crate::limits::STREAM_CHANGES_MAX;
+use crate::store::Spoke;
 
 /// The ledgers and who they rest on.
 pub(crate) struct Folded {
@@ -24,6 +25,47 @@ pub(crate) struct Folded {
     /// Site and department -> agents whose events its rows rest on.
     pub(crate) contributors: BTreeMap<(String, String), BTreeSet<Speaker>>,
     pub(crate) heard: BTreeMap<Speaker, Heard>,
+}
+
+impl Folded {
+    /// An agent said something that these rows rest on.
+    pub(crate) fn remember(&mut self, agent: &Speaker, heard: Heard, touched: &Touched) {
+        for department in &touched.departments {
+            let rests_on = (agent.0.clone(), department.clone());
+            let agents = self.contributors.entry(rests_on).or_default();
+            if !agents.contains(agent) {
+                agents.insert(agent.clone());
+            }
+        }
+        let newest = self.heard.entry(agent.clone()).or_default();
+        if heard.received_ms >= newest.received_ms {
+            *newest = heard;
+        }
+    }
+
+    pub(crate) fn spoke(&self, agent: &Speaker) -> Spoke {
+        let rests = self.contributors.iter();
+        let rests = rests.filter(|((site, _), agents)| *site == agent.0 && agents.contains(agent));
+        Spoke {
+            heard: self.heard.get(agent).copied().unwrap_or_default(),
+            departments: rests
+                .map(|((_, department), _)| department.clone())
+                .collect(),
+        }
+    }
+
+    /// As the last commit had it; the key is `site/agent`.
+    pub(crate) fn recall(&mut self, key: &str, spoke: Spoke) {
+        let Some((site, agent)) = key.split_once('/') else {
+            return;
+        };
+        let agent = (site.to_owned(), agent.to_owned());
+        for department in spoke.departments {
+            let agents = self.contributors.entry((site.to_owned(), department));
+            agents.or_default().insert(agent.clone());
+        }
+        self.heard.insert(agent, spoke.heard);
+    }
 }
 
 /// Small counts of the API itself.

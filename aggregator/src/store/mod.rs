@@ -27,9 +27,9 @@ use crate::limits::{STORE_CACHE_BYTES, UNREADABLE_KEPT_MAX};
 pub(crate) use outbox::{OutboxKey, OutboxRow};
 use tables::{
     CHECKPOINTS, COUNTERS, FACTS, FORMAT, META, META_BEDS, META_COMMITS, META_HORIZON, OUTBOX,
-    POSITIONS, UNREADABLE,
+    POSITIONS, SPEAKERS, UNREADABLE,
 };
-pub(crate) use tables::{Checkpoint, LastCopy, Unreadable};
+pub(crate) use tables::{Checkpoint, LastCopy, Spoke, Unreadable};
 pub use tables::{FoldCounts, Mark, Problem};
 
 const KIND: Kind = Kind {
@@ -46,6 +46,7 @@ pub(crate) struct Batch {
     pub(crate) facts: BTreeMap<String, Option<Vec<u8>>>,
     pub(crate) positions: BTreeMap<String, Mark>,
     pub(crate) counters: BTreeMap<String, FoldCounts>,
+    pub(crate) speakers: BTreeMap<String, Spoke>,
     pub(crate) outbox: BTreeMap<OutboxKey, OutboxRow>,
     /// Published rows: removed if nothing newer has taken their place.
     pub(crate) published: BTreeMap<OutboxKey, u64>,
@@ -58,6 +59,7 @@ impl Batch {
         self.facts.is_empty()
             && self.positions.is_empty()
             && self.counters.is_empty()
+            && self.speakers.is_empty()
             && self.outbox.is_empty()
             && self.published.is_empty()
             && self.unreadable.is_empty()
@@ -183,7 +185,15 @@ impl Store {
 /// Made at once, so that readers never meet a missing table.
 fn initialise(db: &Database) -> Result<(), redb::Error> {
     let tx = db.begin_write()?;
-    for table in [FACTS, POSITIONS, COUNTERS, OUTBOX, CHECKPOINTS, META] {
+    for table in [
+        FACTS,
+        POSITIONS,
+        COUNTERS,
+        SPEAKERS,
+        OUTBOX,
+        CHECKPOINTS,
+        META,
+    ] {
         tx.open_table(table)?;
     }
     tx.open_table(UNREADABLE)?;
@@ -217,6 +227,10 @@ fn write_batch(tx: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> 
     let mut counters = tx.open_table(COUNTERS)?;
     for (site, counts) in &batch.counters {
         counters.insert(site.as_str(), to_json(counts).as_slice())?;
+    }
+    let mut speakers = tx.open_table(SPEAKERS)?;
+    for (agent, spoke) in &batch.speakers {
+        speakers.insert(agent.as_str(), to_json(spoke).as_slice())?;
     }
     write_outbox(&mut tx.open_table(OUTBOX)?, batch)?;
     let mut unreadable = tx.open_table(UNREADABLE)?;

@@ -9,7 +9,7 @@ use super::Store;
 use super::outbox::{OutboxKey, OutboxRow};
 use super::tables::{
     CHECKPOINTS, COUNTERS, Checkpoint, FACTS, FoldCounts, META, META_BEDS, META_HORIZON, Mark,
-    OUTBOX, POSITIONS, UNREADABLE, Unreadable,
+    OUTBOX, POSITIONS, SPEAKERS, Spoke, UNREADABLE, Unreadable,
 };
 use crate::error::AggregatorError;
 
@@ -66,6 +66,10 @@ impl Store {
 
     pub(crate) fn counters(&self) -> Result<BTreeMap<String, FoldCounts>, AggregatorError> {
         self.all(COUNTERS, "counter")
+    }
+
+    pub(crate) fn speakers(&self) -> Result<BTreeMap<String, Spoke>, AggregatorError> {
+        self.all(SPEAKERS, "speaker")
     }
 
     pub(crate) fn checkpoint(&self, key: &str) -> Result<Option<Checkpoint>, AggregatorError> {

@@ -1,8 +1,12 @@
 //! The tables of state.redb and the small values in them, as JSON: they are few, and people can read them.
 
+use std::collections::BTreeSet;
+
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 use wardline_model::status::StageCounts;
+
+use crate::health::coverage::Heard;
 
 pub(super) const FORMAT: u64 = 1;
 
@@ -12,6 +16,8 @@ pub(super) const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(super) const POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("positions");
 /// Site -> `FoldCounts`.
 pub(super) const COUNTERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("counters");
+/// `site/agent` -> `Spoke`.
+pub(super) const SPEAKERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("speakers");
 /// `topic NUL key` -> sequence number (8 bytes, big endian) and the row; no row is a tombstone.
 pub(super) const OUTBOX: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("outbox");
 /// Running number -> `Unreadable`.
@@ -55,6 +61,14 @@ pub struct FoldCounts {
     pub misnamed: u64,
     /// Facts let go because they ended before the history horizon; they stay counted as applied.
     pub forgotten: u64,
+}
+
+/// What was folded of one agent last, and where it shows: coverage and lag are the same before and after a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spoke {
+    pub(crate) heard: Heard,
+    /// Departments whose rows rest on its events.
+    pub(crate) departments: BTreeSet<String>,
 }
 
 /// A record of a `fhir.*` topic that the fold could not read.

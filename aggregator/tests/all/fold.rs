@@ -359,3 +359,26 @@ async fn p10_time_alone_changes_rows_and_they_are_published() {
     .await;
     aggregator.stop().await;
 }
+
+/// Before, everything that an agent had ever sent looked as if it had been folded at the restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_lag_and_coverage_are_the_same_before_and_after_a_restart() {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    let clock = ManualClock::at(NOON);
+    site.say(&story()).await;
+    let mut seen = Vec::new();
+    for minutes in [0, 40] {
+        clock.set_wall_ms(NOON + minutes * MINUTE);
+        let aggregator = Aggregator::local(data.path(), &site, &Setup::at(&clock)).await;
+        let sources = aggregator.json("/api/v1/sources").await;
+        let departments = aggregator.json("/api/v1/departments").await;
+        let covered = departments["departments"].as_array().unwrap().iter();
+        let covered: Vec<bool> = covered.map(|row| row["coverage"].is_null()).collect();
+        seen.push((
+            row(&sources, "sources", "kind", "agent")["lag_s"].clone(),
+            covered,
+        ));
+        aggregator.stop().await;
+    }
+    assert_eq!(seen[0], seen[1]);
+}
