@@ -22,7 +22,6 @@ use crate::limits::{
     MAINTENANCE_STEP_BLOCKS_MAX, MAINTENANCE_STEP_BYTES_MAX, RECORD_OVERHEAD_BYTES,
     TOMBSTONE_GRACE_MS,
 };
-use crate::wire::Wrong;
 
 pub(crate) struct Job {
     topic: Arc<Topic>,
@@ -204,51 +203,40 @@ impl Job {
 
     /// The next few blocks from `at`, below `limit`.
     fn read(&self, shared: &Shared) -> Result<Batch, LogError> {
-        let (topic, partition) = (self.topic.id, self.partition);
-        let read = shared.with_db("compact", |db| {
-            read_blocks(db, blocks_from(topic, partition, self.at), self.limit)
-        })?;
-        read.map_err(|(first, wrong)| {
-            bad_block(&shared.file, &self.topic.name, partition, first, wrong)
-        })
+        shared.with_db("compact", |db| self.read_blocks(db))
     }
-}
 
-fn read_blocks(
-    db: &Database,
-    range: std::ops::RangeInclusive<tables::BlockKey>,
-    limit: u64,
-) -> Result<Result<Batch, (u64, Wrong)>, redb::Error> {
-    let txn = db.begin_read()?;
-    let mut blocks = Vec::new();
-    let mut bytes = 0;
-    for entry in txn.open_table(BLOCKS)?.range(range)? {
-        let (key, value) = entry?;
-        let first = key.value().2;
-        if first >= limit {
-            break;
-        }
-        if bytes >= MAINTENANCE_STEP_BYTES_MAX || blocks.len() >= MAINTENANCE_STEP_BLOCKS_MAX {
-            return Ok(Ok((blocks, Some(first))));
-        }
-        let raw = value.value();
-        let decoded = block::header(raw).and_then(|header| Ok((header, block::decode(raw)?)));
-        match decoded {
-            Ok((header, records)) => {
-                // As they lie in memory, not as they are stored: view rows pack ten to one.
-                let records_bytes = records.iter().map(|stored| stored.record.bytes_len());
-                bytes += records_bytes.sum::<usize>() + records.len() * RECORD_OVERHEAD_BYTES;
-                blocks.push(Read {
-                    first,
-                    bytes: raw.len() as u64,
-                    written_ms: header.written_ms,
-                    records,
-                });
+    fn read_blocks(&self, db: &Database) -> Result<Batch, redb::Error> {
+        let (topic, partition) = (&self.topic, self.partition);
+        let txn = db.begin_read()?;
+        let table = txn.open_table(BLOCKS)?;
+        let mut blocks = Vec::new();
+        let mut bytes = 0;
+        for entry in table.range(blocks_from(topic.id, partition, self.at))? {
+            let (key, value) = entry?;
+            let first = key.value().2;
+            if first >= self.limit {
+                break;
             }
-            Err(wrong) => return Ok(Err((first, wrong))),
+            if bytes >= MAINTENANCE_STEP_BYTES_MAX || blocks.len() >= MAINTENANCE_STEP_BLOCKS_MAX {
+                return Ok((blocks, Some(first)));
+            }
+            let raw = value.value();
+            let bad = |wrong| bad_block(&topic.name, partition, first, wrong);
+            let header = block::header(raw).map_err(bad)?;
+            let records = block::decode(raw).map_err(bad)?;
+            // As they lie in memory, not as they are stored: view rows pack ten to one.
+            let records_bytes = records.iter().map(|stored| stored.record.bytes_len());
+            bytes += records_bytes.sum::<usize>() + records.len() * RECORD_OVERHEAD_BYTES;
+            blocks.push(Read {
+                first,
+                bytes: raw.len() as u64,
+                written_ms: header.written_ms,
+                records,
+            });
         }
+        Ok((blocks, None))
     }
-    Ok(Ok((blocks, None)))
 }
 
 /// Which records stay, and how they are stored. Blocks that stay as they are and are large enough are not touched.

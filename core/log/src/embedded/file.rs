@@ -7,6 +7,7 @@ use wardline_disk::{Disk, DiskError, FileDisk, Kind, RedbFile};
 use super::tables;
 use crate::LogError;
 use crate::limits::CACHE_BYTES;
+use crate::wire::Wrong;
 
 /// Name of the file in the log's folder.
 pub const FILE_NAME: &str = "log.redb";
@@ -36,18 +37,11 @@ pub(crate) fn open(disk: impl Disk, create: bool) -> Result<RedbFile, LogError> 
     Ok(file)
 }
 
-/// A block that does not decode.
-pub(crate) fn bad_block(
-    file: &RedbFile,
-    topic: &str,
-    partition: u32,
-    offset: u64,
-    what: &str,
-) -> LogError {
-    file.damaged(format!(
+/// A block that does not decode: the file is damaged there.
+pub(crate) fn bad_block(topic: &str, partition: u32, offset: u64, what: Wrong) -> redb::Error {
+    redb::Error::Corrupted(format!(
         "block of {topic}/{partition} at offset {offset}: {what}"
     ))
-    .into()
 }
 
 impl From<DiskError> for LogError {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::select_all;
-use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -17,7 +17,6 @@ use super::block;
 use super::file::bad_block;
 use super::state::{Range, Shared, Topic};
 use super::tables::{BLOCKS, BlockKey, PARTITIONS, Row, blocks_from};
-use crate::wire::Wrong;
 use crate::{Batch, Entry, LogError, READ_BYTES_MAX, Reader};
 
 pub(crate) struct EmbeddedReader {
@@ -39,11 +38,11 @@ pub(crate) struct Source {
 }
 
 /// What one snapshot gave.
-enum Chunk {
-    Entries(VecDeque<Entry>, u64),
-    /// The position is not in the log.
-    Outside(Row),
-    BadBlock(u64, Wrong),
+struct Chunk {
+    row: Row,
+    entries: VecDeque<Entry>,
+    /// What comes after them.
+    next: u64,
 }
 
 impl Source {
@@ -94,29 +93,20 @@ impl Source {
     }
 
     /// Decodes about `max` records from the position on.
-    async fn fill(
-        &mut self,
-        shared: &Arc<Shared>,
-        max: usize,
-    ) -> Result<Option<LogError>, LogError> {
-        let (reading, id) = (Arc::clone(shared), self.topic.id);
+    async fn fill(&mut self, shared: &Arc<Shared>, max: usize) -> Result<(), LogError> {
+        let (reading, topic) = (Arc::clone(shared), Arc::clone(&self.topic));
         let (partition, from) = (self.partition, self.next);
-        let read = move || reading.with_db("read", |db| chunk(db, (id, partition, from), max));
+        let read = move || reading.with_db("read", |db| chunk(db, &topic, (partition, from), max));
         let chunk = tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| LogError::Closed)??;
-        Ok(match chunk {
-            Chunk::Entries(entries, next) => {
-                self.ahead = entries;
-                self.next = next;
-                None
-            }
-            Chunk::Outside(row) => Some(self.outside(row.start, row.end)),
-            Chunk::BadBlock(at, what) => {
-                let name = &self.topic.name;
-                Some(bad_block(&shared.file, name, self.partition, at, what))
-            }
-        })
+        let Row { start, end, .. } = chunk.row;
+        if from < start || from > end {
+            return Err(self.outside(start, end));
+        }
+        self.ahead = chunk.entries;
+        self.next = chunk.next;
+        Ok(())
     }
 
     /// What there is of it, if anything.
@@ -132,8 +122,12 @@ impl Source {
             if self.next == end {
                 return Ok(None);
             }
-            if let Some(wrong) = self.fill(shared, max).await? {
-                return Ok(Some(Err(wrong)));
+            match self.fill(shared, max).await {
+                Ok(()) => {}
+                Err(wrong @ (LogError::OffsetOutOfRange { .. } | LogError::Disk(_))) => {
+                    return Ok(Some(Err(wrong)));
+                }
+                Err(other) => return Err(other),
             }
         }
         Ok(Some(Ok(self.take(max))))
@@ -199,43 +193,55 @@ impl Reader for EmbeddedReader {
 
 type Blocks = ReadOnlyTable<BlockKey, &'static [u8]>;
 
-fn chunk(db: &Database, at: BlockKey, max: usize) -> Result<Chunk, redb::Error> {
-    let (topic, partition, from) = at;
+/// Beyond the last block there may be a hole that compaction left: it counts as read.
+fn chunk(
+    db: &Database,
+    topic: &Topic,
+    (partition, from): (u32, u64),
+    max: usize,
+) -> Result<Chunk, redb::Error> {
     let txn = db.begin_read()?;
-    let row = txn.open_table(PARTITIONS)?.get((topic, partition))?;
-    let row = row.map_or(Row::EMPTY, |row| Row::from_tuple(row.value()));
-    if from < row.start || from > row.end {
-        return Ok(Chunk::Outside(row));
-    }
+    let row = row(&txn, (topic.id, partition))?;
     let blocks = txn.open_table(BLOCKS)?;
-    let first = containing(&blocks, at)?;
+    let first = containing(&blocks, (topic.id, partition, from))?;
     let mut entries = VecDeque::new();
-    let mut bytes = 0;
-    for entry in blocks.range(blocks_from(topic, partition, first))? {
+    let (mut bytes, mut next) = (0, row.end);
+    for entry in blocks.range(blocks_from(topic.id, partition, first))? {
         let (key, value) = entry?;
+        let at = key.value().2;
         let decoded = match block::decode(value.value()) {
             Ok(decoded) => decoded,
-            // What is good before the bad block is still to be read.
-            Err(_) if !entries.is_empty() => return Ok(Chunk::Entries(entries, key.value().2)),
-            Err(what) => return Ok(Chunk::BadBlock(key.value().2, what)),
+            Err(wrong) if entries.is_empty() => {
+                return Err(bad_block(&topic.name, partition, at, wrong));
+            }
+            Err(_) => {
+                // What is good before the bad block is still to be read.
+                next = at;
+                break;
+            }
         };
-        let mut next = from;
         for stored in decoded.into_iter().filter(|stored| stored.offset >= from) {
             bytes += stored.record.bytes_len();
-            next = stored.offset + 1;
             entries.push_back(Entry {
                 partition,
                 offset: stored.offset,
                 record: stored.record,
             });
         }
-        let enough = bytes >= READ_BYTES_MAX || entries.len() >= max;
-        if enough && !entries.is_empty() {
-            return Ok(Chunk::Entries(entries, next));
+        let last = entries
+            .back()
+            .filter(|_| bytes >= READ_BYTES_MAX || entries.len() >= max);
+        if let Some(last) = last {
+            next = last.offset + 1;
+            break;
         }
     }
-    // Beyond the last block there may be a hole that compaction left: it counts as read.
-    Ok(Chunk::Entries(entries, row.end))
+    Ok(Chunk { row, entries, next })
+}
+
+fn row(txn: &ReadTransaction, at: (u32, u32)) -> Result<Row, redb::Error> {
+    let row = txn.open_table(PARTITIONS)?.get(at)?;
+    Ok(row.map_or(Row::EMPTY, |row| Row::from_tuple(row.value())))
 }
 
 /// First offset of the block that holds `from`, or `from` if none does.
@@ -258,8 +264,7 @@ pub(crate) fn offset_at_time(
     time_ms: i64,
 ) -> Result<u64, redb::Error> {
     let txn = db.begin_read()?;
-    let row = txn.open_table(PARTITIONS)?.get((topic, partition))?;
-    let row = row.map_or(Row::EMPTY, |row| Row::from_tuple(row.value()));
+    let row = row(&txn, (topic, partition))?;
     let blocks = txn.open_table(BLOCKS)?;
     // Everything below low was written earlier; what stands at high or after it was not.
     let (mut low, mut high) = (row.start, row.end);
