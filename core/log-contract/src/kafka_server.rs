@@ -202,6 +202,31 @@ impl KafkaServer {
         self.signal("-CONT")
     }
 
+    /// Takes the newest batch of a partition from a broker that is down, as a disk does that had not written what it said
+    /// it had. The broker reads back from what is left which sequence number each producer came to.
+    ///
+    /// # Errors
+    /// If there is none, or the files cannot be changed.
+    pub fn lose_last_batch(&self, topic: &str, partition: u32) -> Result {
+        let folder = self.dir.path().join(format!("data/{topic}-{partition}"));
+        let mut segments = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("log") if path.metadata()?.len() > 0 => segments.push(path),
+                Some("snapshot") => std::fs::remove_file(path)?,
+                _ => {}
+            }
+        }
+        let newest = segments
+            .into_iter()
+            .max()
+            .ok_or_else(|| Failed::Broken(format!("{} holds no batch", folder.display())))?;
+        let kept = last_batch_at(&std::fs::read(&newest)?);
+        File::options().write(true).open(&newest)?.set_len(kept)?;
+        Ok(())
+    }
+
     fn signal(&self, signal: &str) -> Result {
         let Some(running) = &self.broker else {
             return Ok(());
@@ -255,6 +280,16 @@ impl Drop for KafkaServer {
         // It may have ended by itself.
         self.kill9().ok();
     }
+}
+
+/// Where the last batch of a segment begins. Each begins with its offset (8 bytes) and the length of what follows (4 bytes).
+fn last_batch_at(segment: &[u8]) -> u64 {
+    let (mut last, mut at) = (0, 0);
+    while let Some(length) = segment.get(at + 8..).and_then(|rest| rest.first_chunk()) {
+        last = at;
+        at += 12 + u32::from_be_bytes(*length) as usize;
+    }
+    last as u64
 }
 
 fn free_port() -> io::Result<TcpListener> {

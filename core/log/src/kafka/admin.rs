@@ -101,6 +101,9 @@ impl KafkaLog {
                 infos.insert(name.to_owned(), info);
             }
         }
+        for info in infos.values() {
+            self.notice(&info.name, info.partitions).await?;
+        }
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         *topics = Topics {
             known: infos.clone(),

@@ -162,11 +162,25 @@ impl KafkaLog {
             self.forget(topic);
         }
         let partitions = asked?;
+        self.notice(topic, partitions).await?;
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = topics.known.get_mut(topic) {
             known.partitions = partitions;
         }
         Ok((partitions, full))
+    }
+
+    /// Before anything is sent to partitions that were added, the producer looks at the topic: it remembers its own number,
+    /// for minutes, and refuses what is beyond.
+    async fn notice(&self, topic: &str, partitions: u32) -> Result<(), LogError> {
+        let known = {
+            let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+            topics.known.get(topic).map(|known| known.partitions)
+        };
+        if known.is_some_and(|known| known < partitions) {
+            self.producer.look_at(topic, self.full(topic)).await?;
+        }
+        Ok(())
     }
 
     /// Where a reader begins, if the partition holds that.

@@ -160,6 +160,19 @@ impl Producer {
         }
     }
 
+    /// Asks for the topic's partitions, which the client remembers.
+    pub(super) async fn look_at(&self, topic: &str, full: String) -> Result<(), LogError> {
+        let (producer, topic) = (self.current(), topic.to_owned());
+        blocking(move || {
+            let seen = producer
+                .client()
+                .fetch_metadata(Some(&full), REQUEST_TIMEOUT);
+            seen.map_err(|error| error::during("read topics", &topic, &error))?;
+            Ok(())
+        })
+        .await
+    }
+
     pub(super) async fn flush(&self) -> Result<(), LogError> {
         let producer = self.current();
         blocking(move || {
