@@ -2,6 +2,7 @@
 //! first, everything that was taken is still answered, and the store is closed when nobody uses it any more.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use wardline_disk::{DiskError, FileDisk};
 use wardline_mqtt::{Limits, Listener, ListenerConfig};
@@ -41,14 +42,15 @@ async fn assemble(config: Config, clock: SharedClock, parts: &mut Supervisor) ->
     parts.address("agent_mqtt", mqtt.local_addr());
     let connections = Connections::of(mqtt.meter());
     let mllp = Mllp::new(store.clone(), clock.clone(), Arc::clone(&connections.mllp));
-    let status = Arc::new(StatusSource::new(
-        config.agent.clone(),
-        store.clone(),
+    let status = Arc::new(StatusSource {
+        agent: config.agent.clone(),
+        store: store.clone(),
         clock,
-        config.quota_bytes,
-        config.insecure,
+        quota_bytes: config.quota_bytes,
+        insecure: config.insecure,
         connections,
-    ));
+        online: AtomicBool::new(false),
+    });
     answer_status(&config, &status, parts);
     send(&config, store, status, parts);
     parts.task("the HL7 listener", |stop| async move {

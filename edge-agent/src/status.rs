@@ -53,37 +53,11 @@ pub struct StatusSource {
     pub quota_bytes: u64,
     pub insecure: bool,
     pub connections: Connections,
-    online: AtomicBool,
+    /// Is the uplink connected?
+    pub online: AtomicBool,
 }
 
 impl StatusSource {
-    pub fn new(
-        agent: AgentName,
-        store: Store,
-        clock: Stamper,
-        quota_bytes: u64,
-        insecure: bool,
-        connections: Connections,
-    ) -> Self {
-        Self {
-            agent,
-            store,
-            clock,
-            quota_bytes,
-            insecure,
-            connections,
-            online: AtomicBool::new(false),
-        }
-    }
-
-    pub fn set_online(&self, online: bool) {
-        self.online.store(online, Ordering::Relaxed);
-    }
-
-    pub fn is_online(&self) -> bool {
-        self.online.load(Ordering::Relaxed)
-    }
-
     /// `online`: is the uplink connected, as the reader will see it.
     pub fn now(&self, online: bool) -> AgentStatus {
         let held = self.store.held();
@@ -159,7 +133,7 @@ pub async fn serve(listener: UnixListener, path: PathBuf, source: Arc<StatusSour
 }
 
 async fn answer(mut stream: UnixStream, source: &StatusSource) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(&source.now(source.is_online()))?;
+    let mut line = serde_json::to_vec(&source.now(source.online.load(Ordering::Relaxed)))?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     stream.shutdown().await

@@ -27,9 +27,6 @@ pub(super) struct Writes {
 #[derive(Debug)]
 pub(super) struct Done {
     pub books: Books,
-    /// Lowest number held; `next_seq` when nothing is.
-    pub oldest: u64,
-    pub qos2_ids: u64,
     pub added_bytes: u64,
     pub freed_bytes: u64,
     /// The receipt frees more than one commit takes.
@@ -75,7 +72,7 @@ pub(super) fn write(
     let (blocks, next_seq) = packer.finish();
     books.next_seq = next_seq;
     books.last_event_ms = last_event_ms.or(books.last_event_ms);
-    let (oldest, more_to_free, qos2_ids, added_bytes, freed_bytes);
+    let (more_to_free, added_bytes, freed_bytes);
     {
         let mut table = txn.open_table(BLOCKS)?;
         let before = books.bytes;
@@ -95,7 +92,7 @@ pub(super) fn write(
                 &mut books,
             )?;
         }
-        oldest = table
+        books.oldest = table
             .first()?
             .map_or(books.next_seq, |(first, _)| first.value());
         let mut qos2 = txn.open_table(QOS2)?;
@@ -103,15 +100,13 @@ pub(super) fn write(
         for (client, id) in &ids {
             qos2.insert((client.as_ref(), *id), ())?;
         }
-        qos2_ids = qos2.len()?;
+        books.qos2_ids = qos2.len()?;
         let mut meta = txn.open_table(META)?;
         books.write(&mut meta)?;
     }
     txn.commit()?;
     Ok(Done {
         books,
-        oldest,
-        qos2_ids,
         added_bytes,
         freed_bytes,
         more_to_free,

@@ -27,8 +27,6 @@ pub(super) struct Committer {
     pub clock: Stamper,
     pub books: Books,
     pub gate: Gate,
-    pub oldest: u64,
-    pub qos2_ids: u64,
     /// Not before this: the next attempt to open the store again.
     pub retry_at: Option<Instant>,
     /// The file contradicts itself: it is set aside as soon as the disk lets us.
@@ -100,7 +98,7 @@ impl Committer {
             if let Some(covered) = taken.receipt {
                 self.shared
                     .queue
-                    .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
+                    .receipt(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
             }
             return;
         }
@@ -125,9 +123,7 @@ impl Committer {
                 if done.more_to_free
                     && let Some(covered) = taken.receipt
                 {
-                    self.shared
-                        .queue
-                        .receipt(covered.incarnation, covered.numbers, true);
+                    self.shared.queue.receipt(covered, Duration::ZERO);
                 }
                 self.adopt(done);
                 self.publish();
@@ -174,8 +170,6 @@ impl Committer {
     fn adopt(&mut self, done: Done) {
         self.shared.file.moved(done.added_bytes, done.freed_bytes);
         self.books = done.books;
-        self.oldest = done.oldest;
-        self.qos2_ids = done.qos2_ids;
     }
 
     fn commit(&self, writes: Writes, covered: Option<&RangeSet>) -> Result<Done, DiskError> {
@@ -199,7 +193,7 @@ impl Committer {
             writes.push(&self.loss(LossRecord::Refused { count, since_ms }));
         }
         let mut used = self.books.bytes;
-        let mut ids = self.qos2_ids;
+        let mut ids = self.books.qos2_ids;
         for command in commands {
             match command {
                 Command::Append(append) => {
@@ -283,7 +277,7 @@ impl Committer {
         if let Some(covered) = covered {
             self.shared
                 .queue
-                .receipt_again(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
+                .receipt(covered, Duration::from_millis(REOPEN_PAUSE_MS_MIN));
         }
     }
 
@@ -346,11 +340,11 @@ impl Committer {
     /// The same life if the file can be read, a new one if it contradicts itself.
     fn open_again(&mut self) -> Result<(), crate::Error> {
         let file = &self.shared.file;
-        let publish = |found: &open::Found| {
+        let publish = |found: &Books| {
             self.shared.held.send_modify(|held| {
-                held.incarnation = found.books.incarnation;
+                held.incarnation = found.incarnation;
                 held.oldest = found.oldest;
-                held.next_seq = found.books.next_seq;
+                held.next_seq = found.next_seq;
             });
         };
         let opening = open::Opening {
@@ -363,25 +357,15 @@ impl Committer {
             None => open::open(file, &opening)?,
         };
         self.damaged = None;
-        self.books = found.books;
-        self.oldest = found.oldest;
-        self.qos2_ids = found.qos2_ids;
+        self.books = found;
         self.publish();
         Ok(())
     }
 
     fn publish(&mut self) {
         self.gate.look(self.books.bytes);
-        self.shared.held.send_replace(Held {
-            incarnation: self.books.incarnation,
-            oldest: self.oldest,
-            next_seq: self.books.next_seq,
-            events: self.books.events,
-            bytes: self.books.bytes,
-            refused: self.gate.total(),
-            full: self.gate.is_full(),
-            last_event_ms: self.books.last_event_ms,
-        });
+        let held = Held::of(&self.books, &self.gate);
+        self.shared.held.send_replace(held);
     }
 
     fn idle(&mut self) {

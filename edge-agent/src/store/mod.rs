@@ -25,10 +25,12 @@ use wardline_service::Pulse;
 use crate::Error;
 use crate::buffer::gate::Gate;
 use crate::clock::Stamper;
+use crate::limits::FREE_DELAY_MS;
 use committer::Committer;
-use queue::{Append, Command, Queue};
+use queue::{Append, Command, Covered, Queue};
 pub use read::Run;
 use shared::Shared;
+use tables::Books;
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -56,6 +58,21 @@ pub struct Held {
     pub refused: u64,
     pub full: bool,
     pub last_event_ms: Option<i64>,
+}
+
+impl Held {
+    fn of(books: &Books, gate: &Gate) -> Self {
+        Self {
+            incarnation: books.incarnation,
+            oldest: books.oldest,
+            next_seq: books.next_seq,
+            events: books.events,
+            bytes: books.bytes,
+            refused: gate.total(),
+            full: gate.is_full(),
+            last_event_ms: books.last_event_ms,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -92,30 +109,15 @@ impl Store {
             stamp: clock.stamp(),
             publish: &|_| {},
         };
-        let opened = open::open(&file, &opening)?;
-        let gate = Gate::new(
-            config.quota_bytes,
-            opened.books.refused,
-            opened.books.untold,
-        );
-        let held = Held {
-            incarnation: opened.books.incarnation,
-            oldest: opened.oldest,
-            next_seq: opened.books.next_seq,
-            events: opened.books.events,
-            bytes: opened.books.bytes,
-            refused: opened.books.refused,
-            full: false,
-            last_event_ms: opened.books.last_event_ms,
-        };
+        let books = open::open(&file, &opening)?;
+        let gate = Gate::new(config.quota_bytes, books.refused, books.untold);
+        let held = Held::of(&books, &gate);
         let shared = Arc::new(Shared::new(file, held, Queue::new(config.linger)));
         let committer = Committer {
             shared: Arc::clone(&shared),
             clock,
-            books: opened.books,
+            books,
             gate,
-            oldest: opened.oldest,
-            qos2_ids: opened.qos2_ids,
             retry_at: None,
             damaged: None,
             housekept: Instant::now(),
@@ -189,7 +191,12 @@ impl Store {
     /// Frees what a checked receipt covers, with the next commit or a little later; nothing when the store begins
     /// another incarnation before that.
     pub fn free(&self, incarnation: Incarnation, covered: RangeSet) {
-        self.shared.queue.receipt(incarnation, covered, false);
+        let covered = Covered {
+            incarnation,
+            numbers: covered,
+        };
+        let wait = Duration::from_millis(FREE_DELAY_MS);
+        self.shared.queue.receipt(covered, wait);
     }
 
     /// Counts events that were refused before they came here.

@@ -4,14 +4,14 @@
 //! aside and a new life begins, because a gateway that stays down loses more than one that says loudly what it lost. A
 //! store of a newer version is left alone, and so is one that another process holds.
 
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+use redb::{Database, ReadableDatabase};
 use wardline_disk::{DiskError, Kind, RedbFile};
 use wardline_model::loss::{IncarnationReason, LossRecord};
 use wardline_model::{Body, Class, Event, Incarnation, Stamp};
 
 use super::commit::{self, Writes};
 use super::format::STORE_VERSION;
-use super::tables::{BLOCKS, Books, DAMAGED, META, QOS2};
+use super::tables::{BLOCKS, Books, DAMAGED, QOS2};
 use crate::Error;
 use crate::limits::STORE_CACHE_BYTES;
 
@@ -22,25 +22,17 @@ pub(super) const KIND: Kind = Kind {
     if_damaged: "the agent keeps it under another name and begins a new incarnation",
 };
 
-/// What the books of an open store say.
-pub(super) struct Found {
-    pub books: Books,
-    /// Lowest number held; the next one when nothing is.
-    pub oldest: u64,
-    pub qos2_ids: u64,
-}
-
 /// How a store is opened.
 pub(super) struct Opening<'a> {
     /// What this process knows of the life that it had open before.
     pub known: Option<&'a Books>,
     pub stamp: Stamp,
     /// Is told what was found before anybody can read: what is read belongs to the incarnation that is published.
-    pub publish: &'a dyn Fn(&Found),
+    pub publish: &'a dyn Fn(&Books),
 }
 
 /// Opens the store, or begins a new life of it.
-pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Found, Error> {
+pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Books, Error> {
     let Opening { known, publish, .. } = *opening;
     match file.open(|database| look(database, known).inspect(publish)) {
         Ok(Some(found)) => Ok(found),
@@ -58,7 +50,7 @@ pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Found, Erro
 }
 
 /// Moves a damaged store out of the way, says so, and begins a new life.
-pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Result<Found, Error> {
+pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Result<Books, Error> {
     let aside = file.set_aside()?;
     tracing::error!(store = %file.path().display(), why, kept = %aside.display(),
         "the store is damaged: it is kept under another name and a new incarnation begins; events in it are not sent");
@@ -66,9 +58,8 @@ pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Resu
 }
 
 /// A file that this process had open must be the same life, and hold no less than was answered.
-fn look(database: &Database, known: Option<&Books>) -> Result<Found, redb::Error> {
-    let txn = database.begin_read()?;
-    let books = Books::read(&txn.open_table(META)?)?;
+fn look(database: &Database, known: Option<&Books>) -> Result<Books, redb::Error> {
+    let books = Books::read(&database.begin_read()?)?;
     let damaged = |why: &str| Err(redb::Error::Corrupted(why.to_owned()));
     let Some(books) = books else {
         return damaged("its books are not complete");
@@ -84,15 +75,7 @@ fn look(database: &Database, known: Option<&Books>) -> Result<Found, redb::Error
         }
         _ => {}
     }
-    let first = txn
-        .open_table(BLOCKS)?
-        .first()?
-        .map(|(first, _)| first.value());
-    Ok(Found {
-        oldest: first.unwrap_or(books.next_seq),
-        qos2_ids: txn.open_table(QOS2)?.len()?,
-        books,
-    })
+    Ok(books)
 }
 
 /// First life of a file: its tables, its random name, and the record that says so.
@@ -100,7 +83,7 @@ fn begin(
     file: &RedbFile,
     opening: &Opening<'_>,
     reason: IncarnationReason,
-) -> Result<Found, Error> {
+) -> Result<Books, Error> {
     let incarnation = Incarnation(rand::random());
     let made = file.create(|database| {
         first_life(database, incarnation, opening.stamp, reason).inspect(opening.publish)
@@ -119,7 +102,7 @@ fn first_life(
     incarnation: Incarnation,
     stamp: Stamp,
     reason: IncarnationReason,
-) -> Result<Found, redb::Error> {
+) -> Result<Books, redb::Error> {
     let txn = database.begin_write()?;
     txn.open_table(BLOCKS)?;
     txn.open_table(QOS2)?;
@@ -133,6 +116,8 @@ fn first_life(
         refused: 0,
         untold: None,
         last_event_ms: None,
+        oldest: 1,
+        qos2_ids: 0,
     };
     let event = Event {
         class: Class::Alarm,
@@ -146,10 +131,5 @@ fn first_life(
     };
     let mut writes = Writes::new(&books);
     writes.push(&event);
-    let done = commit::write(database, writes, books, None)?;
-    Ok(Found {
-        books: done.books,
-        oldest: done.oldest,
-        qos2_ids: done.qos2_ids,
-    })
+    Ok(commit::write(database, writes, books, None)?.books)
 }

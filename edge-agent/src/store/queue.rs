@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use wardline_model::{Event, Incarnation, RangeSet};
 
 use super::Refusal;
-use crate::limits::{COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, FREE_DELAY_MS, QUEUE_RAW_BYTES_MAX};
+use crate::limits::{COMMIT_LARGE_BYTES, COMMIT_RAW_BYTES_MAX, QUEUE_RAW_BYTES_MAX};
 
 /// What a receipt covers, and of which life of the store it speaks.
 #[derive(Debug, Clone)]
@@ -136,29 +136,22 @@ impl Queue {
         Ok(())
     }
 
-    /// The newest receipt replaces an older one: receipts are cumulative.
-    pub(super) fn receipt(&self, incarnation: Incarnation, numbers: RangeSet, at_once: bool) {
-        let covered = Covered {
-            incarnation,
-            numbers,
-        };
+    /// Its deletions are due after `wait` at the latest. Receipts of one life are cumulative, so they add up: one that is
+    /// put back, because it could not be worked off whole, takes nothing from a newer one.
+    pub(super) fn receipt(&self, covered: Covered, wait: Duration) {
         let mut inner = self.lock();
-        let fresh = Instant::now() + Duration::from_millis(if at_once { 0 } else { FREE_DELAY_MS });
-        let due = inner
-            .receipt
-            .as_ref()
-            .map_or(fresh, |(_, due)| fresh.min(*due));
-        inner.receipt = Some((covered, due));
+        let due = Instant::now() + wait;
+        match &mut inner.receipt {
+            Some((held, at)) if held.incarnation == covered.incarnation => {
+                for (first, last) in covered.numbers.iter() {
+                    held.numbers.insert(first, last);
+                }
+                *at = due.min(*at);
+            }
+            other => *other = Some((covered, due)),
+        }
         drop(inner);
         self.ready.notify_one();
-    }
-
-    /// Puts a receipt back that could not be worked off, unless a newer one came.
-    pub(super) fn receipt_again(&self, covered: Covered, wait: Duration) {
-        let mut inner = self.lock();
-        if inner.receipt.is_none() {
-            inner.receipt = Some((covered, Instant::now() + wait));
-        }
     }
 
     pub(super) fn close(&self) {
@@ -224,6 +217,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FREE_DELAY_MS;
 
     fn clear() -> Command {
         Command::Clear {
@@ -255,15 +249,35 @@ mod tests {
         );
     }
 
+    fn covered(up_to: u64) -> Covered {
+        Covered {
+            incarnation: Incarnation(1),
+            numbers: [(1, up_to)].into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn s6_what_is_left_of_a_receipt_takes_nothing_from_a_newer_one() {
+        let queue = Queue::new(Duration::ZERO);
+        queue.receipt(covered(9), Duration::ZERO);
+        let taken = queue.take(Duration::from_secs(60)).receipt.unwrap();
+        // While the commit ran.
+        queue.receipt(covered(12), Duration::from_secs(60));
+        queue.receipt(taken, Duration::ZERO);
+        let both = queue.take(Duration::from_secs(60)).receipt.unwrap();
+        assert_eq!(both.numbers.up_to(), 12);
+    }
+
     #[test]
     fn s7_the_newest_receipt_replaces_an_older_one() {
         let queue = Queue::new(Duration::ZERO);
-        queue.receipt(Incarnation(1), [(1, 5)].into_iter().collect(), false);
-        queue.receipt(Incarnation(1), [(1, 9)].into_iter().collect(), false);
+        let delay = Duration::from_millis(FREE_DELAY_MS);
+        queue.receipt(covered(5), delay);
+        queue.receipt(covered(9), delay);
         assert!(queue.push(clear()).is_ok());
         let taken = queue.take(Duration::from_secs(60));
         assert_eq!(taken.receipt.and_then(|r| r.numbers.last()), Some(9));
-        queue.receipt(Incarnation(1), [(1, 10)].into_iter().collect(), false);
+        queue.receipt(covered(10), delay);
         assert_eq!(
             queue
                 .take(Duration::from_secs(60))

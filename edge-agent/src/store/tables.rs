@@ -1,6 +1,6 @@
 //! The tables of the store and the books kept in them. docs/specs/agent-store.md has the numbered rules.
 
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition};
 use wardline_model::Incarnation;
 
 /// First number of a block -> the block.
@@ -34,13 +34,16 @@ pub(super) struct Books {
     /// Refused and not yet told in a loss record: how many, since when.
     pub untold: Option<(u64, i64)>,
     pub last_event_ms: Option<i64>,
+    /// Lowest number held; `next_seq` when nothing is. Not written: it follows from the blocks.
+    pub oldest: u64,
+    /// Not written: it follows from their table.
+    pub qos2_ids: u64,
 }
 
 impl Books {
     /// `None` when a name is missing that every store has.
-    pub(super) fn read(
-        meta: &impl ReadableTable<&'static str, u64>,
-    ) -> Result<Option<Self>, redb::StorageError> {
+    pub(super) fn read(txn: &ReadTransaction) -> Result<Option<Self>, redb::Error> {
+        let meta = txn.open_table(META)?;
         let get = |name: &'static str| meta.get(name).map(|v| v.map(|v| v.value()));
         let (Some(incarnation), Some(next_seq), Some(events), Some(bytes)) =
             (get(INCARNATION)?, get(NEXT_SEQ)?, get(EVENTS)?, get(BYTES)?)
@@ -49,6 +52,8 @@ impl Books {
         };
         let untold = get(UNTOLD)?.filter(|count| *count > 0);
         let since = get(UNTOLD_SINCE)?.map_or(0, u64::cast_signed);
+        let blocks = txn.open_table(BLOCKS)?;
+        let oldest = blocks.first()?.map(|(first, _)| first.value());
         Ok(Some(Self {
             incarnation: Incarnation(incarnation),
             next_seq,
@@ -57,6 +62,8 @@ impl Books {
             refused: get(REFUSED)?.unwrap_or(0),
             untold: untold.map(|count| (count, since)),
             last_event_ms: get(LAST_EVENT)?.map(u64::cast_signed),
+            oldest: oldest.unwrap_or(next_seq),
+            qos2_ids: txn.open_table(QOS2)?.len()?,
         }))
     }
 

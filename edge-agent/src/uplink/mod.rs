@@ -7,6 +7,7 @@ mod link;
 mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wardline_model::limits::CONTROL_BYTES_MAX;
@@ -80,9 +81,9 @@ impl Uplink {
                 () = stop.stopped() => return,
                 link = self.connect() => match link {
                     Ok(client) => {
-                        self.status.set_online(true);
+                        self.status.online.store(true, Ordering::Relaxed);
                         let ended = Session::new(&self, client).run(&stop).await;
-                        self.status.set_online(false);
+                        self.status.online.store(false, Ordering::Relaxed);
                         if ended.freed {
                             // Only a receipt shows that the far end works: a broker takes connections for nobody.
                             backoff.progress();

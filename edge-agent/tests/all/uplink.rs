@@ -1,6 +1,6 @@
 //! The way to the site against a real listener: receipts sent and withheld, links cut and silent, lanes.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -58,8 +58,15 @@ impl Agent {
 
     fn uplink(&self, url: &str) -> Uplink {
         let agent = AgentName::new(AGENT).unwrap();
-        let (store, connections) = (self.store.clone(), Connections::default());
-        let status = StatusSource::new(agent.clone(), store, clock(), 64 << 20, false, connections);
+        let status = StatusSource {
+            agent: agent.clone(),
+            store: self.store.clone(),
+            clock: clock(),
+            quota_bytes: 64 << 20,
+            insecure: false,
+            connections: Connections::default(),
+            online: AtomicBool::new(false),
+        };
         Uplink::new(
             self.store.clone(),
             Arc::new(status),
