@@ -1,177 +1,115 @@
 //! Why connections end, in names and codes that stay the same.
 //!
 //! The name is a label of a metric, the code goes into a DISCONNECT of MQTT 5. MQTT 3.x has no way to say why:
-//! there the connection is closed.
+//! there the connection is closed. One table says all of it.
 
-/// Why a connection was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum CloseReason {
+/// How a reason is summed up in the counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// The client broke the protocol.
+    Broken,
+    /// A wait ran out.
+    Late,
+    Other,
+}
+
+macro_rules! reasons {
+    ($(#[doc = $doc:literal] $reason:ident = $name:literal, $class:ident, $code:expr;)*) => {
+        /// Why a connection was closed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum CloseReason {
+            $(#[doc = $doc] $reason,)*
+        }
+
+        impl CloseReason {
+            /// Every reason, in the order of the counters.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$reason),*];
+
+            /// Name, class, and code.
+            fn row(self) -> (&'static str, Class, Option<u8>) {
+                match self {
+                    $(Self::$reason => ($name, Class::$class, $code),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
     /// The client sent DISCONNECT without asking for its will.
-    Disconnected,
+    Disconnected = "disconnected", Other, None;
     /// The client sent DISCONNECT 0x04: goodbye, and publish the will.
-    DisconnectedWithWill,
+    DisconnectedWithWill = "disconnected-with-will", Other, None;
     /// The socket ended without a DISCONNECT.
-    ConnectionLost,
+    ConnectionLost = "connection-lost", Other, None;
     /// No CONNECT, or no CONNACK, within the connect timeout.
-    ConnectTimeout,
+    ConnectTimeout = "connect-timeout", Late, None;
     /// Nothing came for one and a half keep-alive intervals.
-    KeepAliveTimeout,
+    KeepAliveTimeout = "keep-alive-timeout", Late, Some(0x8d);
     /// A packet was begun and not finished in time.
-    PacketTimeout,
+    PacketTimeout = "packet-timeout", Late, Some(0x83);
     /// The peer took no bytes for too long.
-    WriteTimeout,
+    WriteTimeout = "write-timeout", Late, None;
     /// The same client identifier connected again.
-    TakenOver,
+    TakenOver = "taken-over", Other, Some(0x8e);
     /// An earlier connection of the same client was not settled in time.
-    PredecessorUnsettled,
+    PredecessorUnsettled = "predecessor-unsettled", Other, None;
     /// The listener stops.
-    ShuttingDown,
+    ShuttingDown = "shutting-down", Other, Some(0x8b);
     /// All connections are in use.
-    ConnectionLimit,
+    ConnectionLimit = "connection-limit", Other, None;
     /// The first packet was not CONNECT.
-    NotConnect,
+    NotConnect = "not-connect", Broken, None;
     /// The protocol name or level is unknown.
-    UnsupportedVersion,
+    UnsupportedVersion = "unsupported-version", Broken, None;
     /// The client identifier is missing where it must not be, or not usable.
-    ClientIdRejected,
+    ClientIdRejected = "client-id-rejected", Other, None;
     /// The handler refused the connection.
-    ConnectRefused,
+    ConnectRefused = "connect-refused", Other, None;
     /// Enhanced authentication is not available.
-    BadAuthMethod,
+    BadAuthMethod = "bad-auth-method", Other, Some(0x8c);
     /// Bytes that are not MQTT.
-    MalformedPacket,
+    MalformedPacket = "malformed-packet", Broken, Some(0x81);
     /// A packet that must not come here or now.
-    ProtocolError,
+    ProtocolError = "protocol-error", Broken, Some(0x82);
     /// A packet above the limit.
-    PacketTooLarge,
+    PacketTooLarge = "packet-too-large", Broken, Some(0x95);
     /// More unacknowledged messages than granted.
-    ReceiveMaximumExceeded,
+    ReceiveMaximumExceeded = "receive-maximum-exceeded", Broken, Some(0x93);
     /// Alias 0, above the limit, or never set.
-    TopicAliasInvalid,
+    TopicAliasInvalid = "topic-alias-invalid", Broken, Some(0x94);
     /// A topic name with a wildcard or NUL.
-    TopicNameInvalid,
+    TopicNameInvalid = "topic-name-invalid", Broken, Some(0x90);
     /// A message was refused and MQTT 3.x has no other way to say so.
-    MessageRefused,
+    MessageRefused = "message-refused", Other, Some(0x83);
     /// The handler could not forget QoS 2 identifiers.
-    ReleaseFailed,
+    ReleaseFailed = "release-failed", Other, Some(0x83);
 }
 
 impl CloseReason {
-    /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 24] = [
-        Self::Disconnected,
-        Self::DisconnectedWithWill,
-        Self::ConnectionLost,
-        Self::ConnectTimeout,
-        Self::KeepAliveTimeout,
-        Self::PacketTimeout,
-        Self::WriteTimeout,
-        Self::TakenOver,
-        Self::PredecessorUnsettled,
-        Self::ShuttingDown,
-        Self::ConnectionLimit,
-        Self::NotConnect,
-        Self::UnsupportedVersion,
-        Self::ClientIdRejected,
-        Self::ConnectRefused,
-        Self::BadAuthMethod,
-        Self::MalformedPacket,
-        Self::ProtocolError,
-        Self::PacketTooLarge,
-        Self::ReceiveMaximumExceeded,
-        Self::TopicAliasInvalid,
-        Self::TopicNameInvalid,
-        Self::MessageRefused,
-        Self::ReleaseFailed,
-    ];
-
     /// The stable name, for metrics and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disconnected => "disconnected",
-            Self::DisconnectedWithWill => "disconnected-with-will",
-            Self::ConnectionLost => "connection-lost",
-            Self::ConnectTimeout => "connect-timeout",
-            Self::KeepAliveTimeout => "keep-alive-timeout",
-            Self::PacketTimeout => "packet-timeout",
-            Self::WriteTimeout => "write-timeout",
-            Self::TakenOver => "taken-over",
-            Self::PredecessorUnsettled => "predecessor-unsettled",
-            Self::ShuttingDown => "shutting-down",
-            Self::ConnectionLimit => "connection-limit",
-            Self::NotConnect => "not-connect",
-            Self::UnsupportedVersion => "unsupported-version",
-            Self::ClientIdRejected => "client-id-rejected",
-            Self::ConnectRefused => "connect-refused",
-            Self::BadAuthMethod => "bad-auth-method",
-            Self::MalformedPacket => "malformed-packet",
-            Self::ProtocolError => "protocol-error",
-            Self::PacketTooLarge => "packet-too-large",
-            Self::ReceiveMaximumExceeded => "receive-maximum-exceeded",
-            Self::TopicAliasInvalid => "topic-alias-invalid",
-            Self::TopicNameInvalid => "topic-name-invalid",
-            Self::MessageRefused => "message-refused",
-            Self::ReleaseFailed => "release-failed",
-        }
+        self.row().0
     }
 
     /// The reason code of the DISCONNECT that an MQTT 5 client gets, if it gets one.
     #[must_use]
     pub fn disconnect_code(self) -> Option<u8> {
-        Some(match self {
-            Self::KeepAliveTimeout => 0x8d,
-            Self::TakenOver => 0x8e,
-            Self::ShuttingDown => 0x8b,
-            Self::BadAuthMethod => 0x8c,
-            Self::MalformedPacket => 0x81,
-            Self::ProtocolError => 0x82,
-            Self::PacketTooLarge => 0x95,
-            Self::ReceiveMaximumExceeded => 0x93,
-            Self::TopicAliasInvalid => 0x94,
-            Self::TopicNameInvalid => 0x90,
-            Self::PacketTimeout | Self::MessageRefused | Self::ReleaseFailed => 0x83,
-            Self::Disconnected
-            | Self::DisconnectedWithWill
-            | Self::ConnectionLost
-            | Self::ConnectTimeout
-            | Self::WriteTimeout
-            | Self::PredecessorUnsettled
-            | Self::ConnectionLimit
-            | Self::NotConnect
-            | Self::UnsupportedVersion
-            | Self::ClientIdRejected
-            | Self::ConnectRefused => return None,
-        })
+        self.row().2
     }
 
     /// The client broke the protocol.
     #[must_use]
     pub fn is_malformed(self) -> bool {
-        matches!(
-            self,
-            Self::NotConnect
-                | Self::UnsupportedVersion
-                | Self::MalformedPacket
-                | Self::ProtocolError
-                | Self::PacketTooLarge
-                | Self::ReceiveMaximumExceeded
-                | Self::TopicAliasInvalid
-                | Self::TopicNameInvalid
-        )
+        self.row().1 == Class::Broken
     }
 
     /// A wait ran out.
     #[must_use]
     pub fn is_timeout(self) -> bool {
-        matches!(
-            self,
-            Self::ConnectTimeout
-                | Self::KeepAliveTimeout
-                | Self::PacketTimeout
-                | Self::WriteTimeout
-        )
+        self.row().1 == Class::Late
     }
 
     /// The client said goodbye.

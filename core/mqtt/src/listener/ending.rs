@@ -83,8 +83,8 @@ impl Connection {
 async fn drain(flow: &mut Flow, counters: &Counters) {
     let mut tally = Tally::default();
     while !flow.is_empty() {
-        for (handed, outcome) in flow.settled().await {
-            tally.count_all(&handed, &outcome);
+        for settled in flow.settled().await {
+            tally.count_all(&settled);
         }
     }
     tally.add_to(counters);

@@ -3,10 +3,10 @@
 //! Batches are handed over while earlier ones are still being settled, and may be settled in any order; outcomes
 //! come out of here in the order of the wire. The bytes that wait are counted until their outcome is taken.
 
-use std::collections::VecDeque;
 use std::future::Future;
+use std::mem::take;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
@@ -16,50 +16,47 @@ use super::budget::Room;
 use crate::Settlement;
 use crate::session::{Release, Slot};
 
-/// What was handed over together.
-#[derive(Debug)]
-pub(super) enum Handed {
-    Publishes(Vec<Slot>),
-    Releases(Vec<Release>),
-}
-
-/// What came back.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    Settlements(Vec<Settlement>),
-    Released(bool),
-}
-
-/// The handler's part.
+/// What the handler has, with its future.
 pub(super) enum Work {
-    Publish(BoxFuture<'static, Vec<Settlement>>),
-    Release(BoxFuture<'static, bool>),
-    /// Nothing for the handler in it; it only waits for its turn. `Some`: the outcome.
-    Turn(Option<Outcome>),
+    Publishes(Vec<Slot>, BoxFuture<'static, Vec<Settlement>>),
+    Releases(Vec<Release>, BoxFuture<'static, bool>),
 }
 
-impl Future for Work {
-    type Output = Outcome;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        match self.get_mut() {
-            Self::Publish(future) => future.as_mut().poll(cx).map(Outcome::Settlements),
-            Self::Release(future) => future.as_mut().poll(cx).map(Outcome::Released),
-            Self::Turn(outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
-        }
-    }
+/// What was handed over together, and what came back.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Publishes(Vec<Slot>, Vec<Settlement>),
+    Releases(Vec<Release>, bool),
 }
 
 struct Entry {
-    handed: Handed,
+    work: Work,
     /// Free again when the outcome is taken.
     room: Room,
 }
 
+impl Future for Entry {
+    type Output = (Settled, Room);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { work, room } = self.get_mut();
+        let settled = match work {
+            Work::Publishes(slots, handler) => {
+                let settlements = ready!(handler.as_mut().poll(cx));
+                Settled::Publishes(take(slots), settlements)
+            }
+            Work::Releases(releases, handler) => {
+                let done = ready!(handler.as_mut().poll(cx));
+                Settled::Releases(take(releases), done)
+            }
+        };
+        Poll::Ready((settled, take(room)))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Flow {
-    entries: VecDeque<Entry>,
-    work: FuturesOrdered<Work>,
+    entries: FuturesOrdered<Entry>,
     pending_bytes: usize,
 }
 
@@ -77,24 +74,20 @@ impl Flow {
     }
 
     /// Adds work at the end of the order.
-    pub(super) fn push(&mut self, handed: Handed, room: Room, work: Work) {
+    pub(super) fn push(&mut self, work: Work, room: Room) {
         self.pending_bytes += room.bytes();
-        self.entries.push_back(Entry { handed, room });
-        self.work.push_back(work);
+        self.entries.push_back(Entry { work, room });
     }
 
     /// Takes everything whose turn has come; pending if that is nothing.
     pub(super) fn poll_settled(
         &mut self,
         cx: &mut Context<'_>,
-        settled: &mut Vec<(Handed, Outcome)>,
+        settled: &mut Vec<Settled>,
     ) -> Poll<()> {
-        while let Poll::Ready(Some(outcome)) = self.work.poll_next_unpin(cx) {
-            let Some(entry) = self.entries.pop_front() else {
-                break;
-            };
-            self.pending_bytes = self.pending_bytes.saturating_sub(entry.room.bytes());
-            settled.push((entry.handed, outcome));
+        while let Poll::Ready(Some((done, room))) = self.entries.poll_next_unpin(cx) {
+            self.pending_bytes = self.pending_bytes.saturating_sub(room.bytes());
+            settled.push(done);
         }
         if settled.is_empty() {
             Poll::Pending
@@ -104,7 +97,7 @@ impl Flow {
     }
 
     /// Waits for everything whose turn comes next.
-    pub(super) async fn settled(&mut self) -> Vec<(Handed, Outcome)> {
+    pub(super) async fn settled(&mut self) -> Vec<Settled> {
         let mut settled = Vec::new();
         std::future::poll_fn(|cx| self.poll_settled(cx, &mut settled)).await;
         settled
@@ -133,11 +126,8 @@ mod tests {
             let (sender, receiver) = tokio::sync::oneshot::channel::<bool>();
             senders.push(sender);
             let future = async move { receiver.await.unwrap_or(false) };
-            flow.push(
-                Handed::Releases(Vec::new()),
-                room(&budget, 10),
-                Work::Release(Box::pin(future)),
-            );
+            let work = Work::Releases(Vec::new(), Box::pin(future));
+            flow.push(work, room(&budget, 10));
         }
         let third = senders.pop().unwrap();
         third.send(false).unwrap();
@@ -159,7 +149,7 @@ mod tests {
         }
         let order: Vec<_> = settled
             .iter()
-            .map(|(_, outcome)| matches!(outcome, Outcome::Released(true)))
+            .map(|settled| matches!(settled, Settled::Releases(_, true)))
             .collect();
         assert_eq!(order, [true, true, false]);
         assert_eq!((budget.used(), flow.is_empty()), (0, true));
@@ -169,11 +159,8 @@ mod tests {
     fn m10_a_dropped_flow_gives_its_bytes_back() {
         let budget = Arc::new(Budget::new(1000));
         let mut flow = Flow::default();
-        flow.push(
-            Handed::Publishes(Vec::new()),
-            room(&budget, 500),
-            Work::Turn(None),
-        );
+        let never = Box::pin(std::future::pending());
+        flow.push(Work::Publishes(Vec::new(), never), room(&budget, 500));
         assert_eq!(budget.used(), 500);
         drop(flow);
         assert_eq!(budget.used(), 0);

@@ -20,25 +20,10 @@ use crate::io::Io;
 use crate::limits::UNGRANTED_CONNECT_BYTES_MAX;
 use crate::stream::{Peer, Stream};
 use crate::wire::{
-    Connect, ConnectAck, ConnectReply, Frame, Inbound, Will, parse_connect, put_connack,
+    Connect, ConnectAck, ConnectReply, Frame, Inbound, Refused, Will, parse_connect, put_connack,
     put_connack_refusal,
 };
 use crate::{Client, CloseReason, ConnectRefusal, Protocol, Session};
-
-/// A connection that is not going to be.
-struct Refused {
-    reason: CloseReason,
-    reply: Option<ConnectReply>,
-}
-
-impl From<CloseReason> for Refused {
-    fn from(reason: CloseReason) -> Self {
-        Self {
-            reason,
-            reply: None,
-        }
-    }
-}
 
 /// How far a handshake came, to name what it waited for when its time ran out.
 #[derive(Clone, Copy)]
@@ -183,10 +168,7 @@ async fn negotiate(
 async fn read_connect(io: &mut Io, shared: &Shared) -> Result<Connect, Refused> {
     // The room is held until the packet is read and dropped.
     let (frame, _room) = first_frame(io, &shared.budget).await?;
-    parse_connect(&frame, shared.limits.topic_bytes_max).map_err(|fault| Refused {
-        reason: fault.reason,
-        reply: fault.reply,
-    })
+    parse_connect(&frame, shared.limits.topic_bytes_max)
 }
 
 /// Reads the first packet, which has to be a CONNECT.

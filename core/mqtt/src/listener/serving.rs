@@ -4,11 +4,12 @@
 //! bound by more than one packet. What came before a fault is well-formed and is handed over. Every message is settled in
 //! its turn and counted once, whether its answer can still be sent or not (see `settled`).
 
+use std::future::ready;
 use std::sync::Arc;
 
 use super::Shared;
 use super::budget::Share;
-use super::flow::{Flow, Handed, Outcome, Work};
+use super::flow::{Flow, Settled, Work};
 use super::subscriber::Subscriber;
 use crate::io::Io;
 use crate::limits::{
@@ -35,7 +36,7 @@ pub(super) struct Serving {
 
 /// What there is to do without the stream.
 pub(super) enum Due {
-    Settled(Vec<(Handed, Outcome)>),
+    Settled(Vec<Settled>),
     /// Messages wait to be sent.
     Outgoing,
     /// There is room for the next packet.
@@ -234,13 +235,13 @@ impl Serving {
             add(&self.shared.counters.received, batch.received);
         }
         if !batch.slots.is_empty() {
-            let work = if batch.messages.is_empty() {
-                Work::Turn(Some(Outcome::Settlements(Vec::new())))
-            } else {
-                Work::Publish(self.shared.handler.publish(&self.client, batch.messages))
+            // With nothing for the handler in it, it only waits for its turn.
+            let settled = match batch.messages.is_empty() {
+                true => Box::pin(ready(Vec::new())),
+                false => self.shared.handler.publish(&self.client, batch.messages),
             };
             let room = self.share.spend(batch.messages_bytes);
-            self.flow.push(Handed::Publishes(batch.slots), room, work);
+            self.flow.push(Work::Publishes(batch.slots, settled), room);
         }
         if !batch.releases.is_empty() {
             let forget = |release: &Release| match release {
@@ -248,13 +249,12 @@ impl Serving {
                 Release::Unknown(_) | Release::Nothing => None,
             };
             let ids: Vec<u16> = batch.releases.iter().filter_map(forget).collect();
-            let work = if ids.is_empty() {
-                Work::Turn(Some(Outcome::Released(true)))
-            } else {
-                Work::Release(self.shared.handler.release(&self.client, ids))
+            let done = match ids.is_empty() {
+                true => Box::pin(ready(true)),
+                false => self.shared.handler.release(&self.client, ids),
             };
             let room = self.share.spend(batch.releases_bytes);
-            self.flow.push(Handed::Releases(batch.releases), room, work);
+            self.flow.push(Work::Releases(batch.releases, done), room);
         }
     }
 }

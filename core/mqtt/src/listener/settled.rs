@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use super::flow::{Handed, Outcome};
+use super::flow::Settled;
 use super::serving::Serving;
 use crate::session::{Release, Reply, Slot};
 use crate::stats::{Counters, add};
@@ -15,39 +15,25 @@ impl Serving {
     /// Writes the answers of what is settled, in order.
     pub(super) fn settle(
         &mut self,
-        settled: Vec<(Handed, Outcome)>,
+        settled: Vec<Settled>,
         out: &mut BytesMut,
     ) -> Result<(), CloseReason> {
         let mut end = Ok(());
         let mut unanswered = Tally::default();
-        for (handed, outcome) in settled {
-            if end.is_ok() {
-                end = self.answer(handed, outcome, out);
-            } else {
-                unanswered.count_all(&handed, &outcome);
+        for one in settled {
+            if end.is_err() {
+                unanswered.count_all(&one);
+                continue;
             }
+            end = match one {
+                Settled::Publishes(slots, settlements) => {
+                    self.settle_publishes(slots, settlements, out)
+                }
+                Settled::Releases(releases, done) => self.settle_releases(&releases, done, out),
+            };
         }
         unanswered.add_to(&self.shared.counters);
         end
-    }
-
-    fn answer(
-        &mut self,
-        handed: Handed,
-        outcome: Outcome,
-        out: &mut BytesMut,
-    ) -> Result<(), CloseReason> {
-        match (handed, outcome) {
-            (Handed::Publishes(slots), Outcome::Settlements(settlements)) => {
-                self.settle_publishes(slots, settlements, out)
-            }
-            (Handed::Releases(releases), Outcome::Released(done)) => {
-                self.settle_releases(&releases, done, out)
-            }
-            // Work and what was handed over are pushed together, so they match.
-            (Handed::Publishes(_), Outcome::Released(_))
-            | (Handed::Releases(_), Outcome::Settlements(_)) => Ok(()),
-        }
     }
 
     fn settle_publishes(
@@ -131,9 +117,8 @@ impl Tally {
     }
 
     /// Counts what is settled without an answer.
-    pub(super) fn count_all(&mut self, handed: &Handed, outcome: &Outcome) {
-        let (Handed::Publishes(slots), Outcome::Settlements(settlements)) = (handed, outcome)
-        else {
+    pub(super) fn count_all(&mut self, settled: &Settled) {
+        let Settled::Publishes(slots, settlements) = settled else {
             return;
         };
         let mut settlements = settlements.iter().copied();

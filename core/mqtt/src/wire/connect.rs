@@ -46,22 +46,24 @@ pub(crate) enum ConnectReply {
     V5(u8),
 }
 
-/// A CONNECT that cannot be taken.
+/// A connection that is not going to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ConnectFault {
+pub(crate) struct Refused {
     pub(crate) reason: CloseReason,
     /// `None`: the client is not told, because nobody knows what it understands.
     pub(crate) reply: Option<ConnectReply>,
 }
 
-impl ConnectFault {
-    fn silent(reason: CloseReason) -> Self {
+impl From<CloseReason> for Refused {
+    fn from(reason: CloseReason) -> Self {
         Self {
             reason,
             reply: None,
         }
     }
+}
 
+impl Refused {
     fn of(protocol: Protocol, reason: CloseReason) -> Self {
         let reply = match (protocol, reason) {
             (Protocol::V5, CloseReason::ClientIdRejected) => Some(ConnectReply::V5(0x85)),
@@ -73,9 +75,9 @@ impl ConnectFault {
     }
 }
 
-impl From<Malformed> for ConnectFault {
+impl From<Malformed> for Refused {
     fn from(_: Malformed) -> Self {
-        Self::silent(CloseReason::MalformedPacket)
+        CloseReason::MalformedPacket.into()
     }
 }
 
@@ -95,10 +97,10 @@ const FLAG_PASSWORD: u8 = 0b0100_0000;
 const FLAG_USERNAME: u8 = 0b1000_0000;
 
 /// Reads a CONNECT.
-pub(crate) fn parse(frame: &Frame, topic_bytes_max: usize) -> Result<Connect, ConnectFault> {
+pub(crate) fn parse(frame: &Frame, topic_bytes_max: usize) -> Result<Connect, Refused> {
     let mut reader = Reader::new(frame.body());
     let protocol = version(&mut reader)?;
-    let of = |reason| ConnectFault::of(protocol, reason);
+    let of = |reason| Refused::of(protocol, reason);
     let connect = fields(reader, protocol).map_err(of)?;
     // MQTT 3.1 wants an identifier, 3.1.1 one for every session that is to last.
     let nameless = connect.client_id.is_empty();
@@ -115,22 +117,22 @@ pub(crate) fn parse(frame: &Frame, topic_bytes_max: usize) -> Result<Connect, Co
 }
 
 /// The protocol, or the reply that a client of another one may understand.
-fn version(reader: &mut Reader<'_>) -> Result<Protocol, ConnectFault> {
+fn version(reader: &mut Reader<'_>) -> Result<Protocol, Refused> {
     let name = reader.binary()?;
     let level = reader.u8()?;
     match (name, level) {
         (b"MQIsdp", 3) => Ok(Protocol::V31),
         (b"MQTT", 4) => Ok(Protocol::V311),
         (b"MQTT", 5) => Ok(Protocol::V5),
-        (b"MQTT", 6..=0x7f) => Err(ConnectFault {
+        (b"MQTT", 6..=0x7f) => Err(Refused {
             reason: CloseReason::UnsupportedVersion,
             reply: Some(ConnectReply::V5(0x84)),
         }),
-        (b"MQTT" | b"MQIsdp", _) => Err(ConnectFault {
+        (b"MQTT" | b"MQIsdp", _) => Err(Refused {
             reason: CloseReason::UnsupportedVersion,
             reply: Some(ConnectReply::V3(1)),
         }),
-        _ => Err(ConnectFault::silent(CloseReason::UnsupportedVersion)),
+        _ => Err(CloseReason::UnsupportedVersion.into()),
     }
 }
 

@@ -14,7 +14,7 @@ mod publish;
 mod reader;
 
 pub(crate) use client::{granted, put_connect, put_subscribe, return_code};
-pub(crate) use connect::{Connect, ConnectReply, Will, parse as parse_connect};
+pub(crate) use connect::{Connect, ConnectReply, Refused, Will, parse as parse_connect};
 pub(crate) use control::{Control, parse as parse_control};
 pub(crate) use encode::{
     Ack, ConnectAck, OutgoingPublish, put_ack, put_connack, put_connack_refusal, put_disconnect,
