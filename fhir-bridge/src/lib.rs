@@ -6,6 +6,7 @@
 pub mod config;
 pub mod error;
 pub mod files;
+mod hex;
 pub mod ingest;
 pub mod limits;
 mod logged;

@@ -1,6 +1,7 @@
 //! What was mapped or set aside, as records of the log.
 
 use bytes::Bytes;
+use serde::Serialize;
 use wardline_log::Record;
 use wardline_model::SidelineRecord;
 
@@ -19,6 +20,13 @@ pub(crate) fn sidelined(aside: SidelineRecord, time_ms: i64) -> Record {
 /// A record of the log as a sideline record.
 pub(crate) fn read_sidelined(record: &Record) -> SidelineRecord {
     SidelineRecord::read(|name| record.header_str(name), record.value.as_ref())
+}
+
+/// A record whose value is JSON: of `status` and of `bridge.state`.
+pub(crate) fn json(key: impl Into<Bytes>, value: &impl Serialize, time_ms: i64) -> Record {
+    // A struct of strings and numbers cannot fail to serialise.
+    let value = serde_json::to_vec(value).unwrap_or_default().into();
+    record(Some(key.into()), Headers::new(), value, time_ms)
 }
 
 fn record(key: Option<Bytes>, headers: Headers, value: Bytes, time_ms: i64) -> Record {

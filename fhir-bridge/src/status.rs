@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::warn;
@@ -25,6 +24,7 @@ use crate::limits::{
     AGENTS_MAX, PROBLEM_SHOWN_MS, PROBLEMS_MAX, STATUS_AGENT_MIN_MS, STATUS_HEARTBEAT_MS,
     STATUS_INTERVAL_MS, STATUS_TICK_MS, STOP_WAIT_MS,
 };
+use crate::logged;
 use crate::transform::{Counters, TransformStatus};
 
 /// Key of the bridge's own status.
@@ -223,7 +223,8 @@ impl StatusCollector {
             said.written = true;
             said.written_at = Some(Instant::now());
             said.written_online = said.status.online;
-            out.push(record(agent.as_str(), &said.status, now_ms));
+            let key = agent.as_str().to_owned();
+            out.push(logged::json(key, &said.status, now_ms));
         }
         out
     }
@@ -251,16 +252,6 @@ fn shown_watermark(
         ranges: ranges.take(RECEIPT_RANGES_MAX).collect(),
         gap_events: watermark.gap_events,
         last_frame_ms: watermark.last_frame_ms,
-    }
-}
-
-fn record(key: &str, value: &impl Serialize, now_ms: i64) -> Record {
-    Record {
-        key: Some(Bytes::copy_from_slice(key.as_bytes())),
-        // A struct of strings and numbers cannot fail to serialise.
-        value: Some(Bytes::from(serde_json::to_vec(value).unwrap_or_default())),
-        headers: wardline_log::Headers::new(),
-        time_ms: now_ms,
     }
 }
 
@@ -299,7 +290,7 @@ impl StatusTask {
         let shown = self.shown(now_ms);
         let own = now || due(last.as_ref(), &shown);
         if own {
-            records.push(record(BRIDGE_KEY, &shown, now_ms));
+            records.push(logged::json(BRIDGE_KEY, &shown, now_ms));
         }
         if records.is_empty() {
             return;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rand::TryRng;
 use rand::rngs::SysRng;
 
+use crate::hex;
 use crate::limits::{SITE_KEY_BYTES, SITE_KEY_FILE_BYTES_MAX};
 use crate::map::SiteKey;
 
@@ -90,11 +91,7 @@ fn create(dir: &Path, path: &Path) -> io::Result<bool> {
     fs::create_dir_all(dir)?;
     let mut key = [0_u8; SITE_KEY_BYTES];
     SysRng.try_fill_bytes(&mut key).map_err(io::Error::other)?;
-    let mut text = String::with_capacity(SITE_KEY_BYTES * 2 + 1);
-    for byte in key {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text.push('\n');
+    let text = hex::encode(&key) + "\n";
     let temporary = dir.join(format!("{FILE_NAME}.{}.new", std::process::id()));
     let made = write_and_link(&temporary, path, text.as_bytes());
     // Best effort: a left-over temporary file has its own name and is never read.

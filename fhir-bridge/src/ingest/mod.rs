@@ -17,4 +17,4 @@ pub mod task;
 pub mod topics;
 pub mod watermark;
 
-pub use running::{IngestConfig, Source, prepare, serve, start};
+pub use running::{IngestConfig, Source, prepare, serve};

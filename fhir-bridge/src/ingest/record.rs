@@ -10,7 +10,7 @@ use wardline_model::loss::GapReason;
 use wardline_model::sideline::{RawKind, Reason, SidelineRecord};
 use wardline_model::{AgentName, FrameError, Incarnation, LossRecord, SiteName, record as names};
 
-use crate::logged;
+use crate::{hex, logged};
 
 /// Sideline causes of ingest, and what all of them begin with.
 pub const CAUSE_PREFIX: &str = "frame-";
@@ -117,7 +117,7 @@ pub fn of_damaged(
         received_ms: Some(now_ms),
         kind: RawKind::Frame {
             agent: agent.to_string(),
-            hash: Some(hex(&frame_hash(bytes))),
+            hash: Some(hex::encode(&frame_hash(bytes))),
         },
         retried: 0,
         cut_from: None,
@@ -130,7 +130,9 @@ pub fn of_damaged(
 pub fn damaged_hash(record: &Record) -> Option<FrameHash> {
     let aside = logged::read_sidelined(record);
     match aside.kind {
-        RawKind::Frame { hash, .. } if aside.why.cause.starts_with(CAUSE_PREFIX) => unhex(&hash?),
+        RawKind::Frame { hash, .. } if aside.why.cause.starts_with(CAUSE_PREFIX) => {
+            hex::decode(&hash?)
+        }
         _ => None,
     }
 }
@@ -157,15 +159,6 @@ fn record(agent: &AgentName, value: Bytes, headers: Headers, time_ms: i64) -> Re
         headers,
         time_ms,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<FrameHash> {
-    let value = u128::from_str_radix(text, 16).ok()?;
-    (text.len() == 32).then(|| value.to_be_bytes())
 }
 
 #[cfg(test)]

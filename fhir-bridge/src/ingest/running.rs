@@ -46,20 +46,6 @@ pub struct IngestConfig {
     pub topics: Topics,
 }
 
-/// Adds ingest to what runs. Returns once the topics are there, the watermarks are rebuilt and the listener is up.
-///
-/// # Errors
-/// What keeps it from starting.
-pub async fn start(
-    config: &IngestConfig,
-    log: SharedLog,
-    collector: Arc<StatusCollector>,
-    parts: &mut Supervisor,
-) -> Result<(), BridgeError> {
-    let state = prepare(config, &log).await?;
-    serve(config, log, state, collector, parts).await
-}
-
 /// First the writer, then whoever brings frames: they end the other way round, and everything that was taken is settled
 /// or was never acknowledged.
 pub async fn serve(

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 use wardline_log::follow::Scan;
@@ -19,6 +18,7 @@ use crate::error::BridgeError;
 use crate::ingest::decide::{Damaged, Plan};
 use crate::ingest::record;
 use crate::ingest::watermark::{Recalled, Watermark, Watermarks};
+use crate::logged;
 
 /// Key of the snapshot in `bridge.state`.
 pub const SNAPSHOT_KEY: &str = "watermarks";
@@ -29,7 +29,7 @@ const READING_BACK: &str = "reading the watermarks back";
 type Next = BTreeMap<u32, u64>;
 
 /// How far each topic that is counted goes.
-type Held = [(&'static str, Vec<PartitionOffsets>); 2];
+type TopicEnds = [(&'static str, Vec<PartitionOffsets>); 2];
 
 #[derive(Debug, Default)]
 pub struct IngestState {
@@ -73,7 +73,7 @@ impl IngestState {
         Ok(state)
     }
 
-    fn restore(snapshot: Snapshot, held: &Held) -> Self {
+    fn restore(snapshot: Snapshot, held: &TopicEnds) -> Self {
         for (topic, held) in held {
             let next = match *topic {
                 SIDELINE => &snapshot.sideline,
@@ -112,7 +112,7 @@ impl IngestState {
         self.read_up_to(log, &held).await
     }
 
-    async fn read_up_to(&mut self, log: &dyn Log, held: &Held) -> Result<u64, BridgeError> {
+    async fn read_up_to(&mut self, log: &dyn Log, held: &TopicEnds) -> Result<u64, BridgeError> {
         let mut read = 0;
         for (topic, held) in held {
             for at in held {
@@ -225,15 +225,7 @@ impl IngestState {
             gaps: self.gaps,
             lives: self.marks.iter().map(life).collect(),
         };
-        Record {
-            key: Some(Bytes::from_static(SNAPSHOT_KEY.as_bytes())),
-            // A struct of strings and numbers cannot fail to serialise.
-            value: Some(Bytes::from(
-                serde_json::to_vec(&snapshot).unwrap_or_default(),
-            )),
-            headers: wardline_log::Headers::new(),
-            time_ms: now_ms,
-        }
+        logged::json(SNAPSHOT_KEY, &snapshot, now_ms)
     }
 
     fn next(&self, topic: &str) -> &Next {
@@ -269,7 +261,7 @@ fn beyond(next: &Next, held: &[PartitionOffsets]) -> bool {
 
 /// How far the log goes, behind every append that the log had taken in before, also of a process that has ended since (P3).
 /// A Kafka broker that has such a request in hand and has not begun it may still come after (docs/specs/embedded-log.md LG101).
-async fn held(log: &dyn Log) -> Result<Held, BridgeError> {
+async fn held(log: &dyn Log) -> Result<TopicEnds, BridgeError> {
     let failed = || BridgeError::log("asking the log how far it goes");
     let frames = log.barrier(EDGE_FRAMES).await.map_err(failed())?;
     let sideline = log.barrier(SIDELINE).await.map_err(failed())?;

@@ -4,6 +4,7 @@ use hmac::Hmac;
 use hmac::digest::common::Key;
 use sha2::Sha256;
 
+use crate::hex;
 use crate::limits::SITE_KEY_BYTES;
 
 #[derive(Clone)]
@@ -39,11 +40,7 @@ impl SiteKey {
         if text.len() != digits {
             return Err(format!("{} characters instead of {digits}", text.len()));
         }
-        let mut key = [0; SITE_KEY_BYTES];
-        for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).unwrap_or_default();
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| "not hexadecimal".to_owned())?;
-        }
+        let key = hex::decode(text).ok_or("not hexadecimal")?;
         Ok(Self(key))
     }
 }

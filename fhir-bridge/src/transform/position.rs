@@ -12,6 +12,8 @@ use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, RETRY};
 
+use crate::logged;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Input {
     Frames,
@@ -65,12 +67,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn record(&self, input: Input, partition: u32, time_ms: i64) -> Record {
-        Record {
-            key: Some(input.key(partition).into()),
-            value: Some(Bytes::from(serde_json::to_vec(self).unwrap_or_default())),
-            headers: wardline_log::Headers::new(),
-            time_ms,
-        }
+        logged::json(input.key(partition), self, time_ms)
     }
 }
 

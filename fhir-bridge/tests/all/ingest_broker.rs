@@ -13,12 +13,12 @@ use crate::ingest_support::client::AgentClient;
 use crate::ingest_support::*;
 use bytes::Bytes;
 use wardline_bridge::ingest::topics::Topics;
-use wardline_bridge::ingest::{self, IngestConfig, Source};
+use wardline_bridge::ingest::{IngestConfig, Source};
 use wardline_bridge::status::{StatusCollector, StatusTask};
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_model::RangeSet;
-use wardline_service::{MqttUrl, Running, Supervisor, SystemClock};
+use wardline_service::{MqttUrl, Running, SystemClock};
 
 fn mosquitto() -> Option<PathBuf> {
     let known = [
@@ -107,9 +107,7 @@ async fn bridge(log: &SharedLog, port: u16, collector: &Arc<StatusCollector>) ->
         source: Source::Broker(MqttUrl::parse(&format!("mqtt://127.0.0.1:{port}")).unwrap()),
         topics: Topics::default(),
     };
-    let mut parts = Supervisor::new();
-    let started = ingest::start(&config, Arc::clone(log), Arc::clone(collector), &mut parts).await;
-    parts.up(started.map_err(Into::into)).await.unwrap()
+    start(&config, log, collector).await
 }
 
 const EVENTS: u64 = 4_000;

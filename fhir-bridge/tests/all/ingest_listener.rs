@@ -9,14 +9,14 @@ use bytes::Bytes;
 use tempfile::TempDir;
 use wardline_bridge::ADDRESS;
 use wardline_bridge::ingest::topics::Topics;
-use wardline_bridge::ingest::{self, IngestConfig, Source};
+use wardline_bridge::ingest::{IngestConfig, Source};
 use wardline_bridge::status::StatusCollector;
 use wardline_log::SharedLog;
 use wardline_log::embedded::EmbeddedLog;
 use wardline_log_contract::FaultyLog;
 use wardline_model::Incarnation;
 use wardline_model::frame::Lane;
-use wardline_service::{Running, Supervisor, SystemClock};
+use wardline_service::{Running, SystemClock};
 
 struct Site {
     _dir: TempDir,
@@ -38,15 +38,7 @@ impl Site {
             topics: Topics::default(),
         };
         let collector = Arc::new(StatusCollector::new(SystemClock::shared()));
-        let mut parts = Supervisor::new();
-        let started = ingest::start(
-            &config,
-            Arc::clone(&log),
-            Arc::clone(&collector),
-            &mut parts,
-        )
-        .await;
-        let ingesting = parts.up(started.map_err(Into::into)).await.unwrap();
+        let ingesting = start(&config, &log, &collector).await;
         let port = ingesting.addresses[ADDRESS].port();
         Self {
             _dir: dir,

@@ -8,24 +8,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use wardline_model::SiteName;
 
+use crate::hex;
 use crate::map::site_key::SiteKey;
 
 const HASH_BYTES: usize = 16;
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(
-                HEX.get(usize::from(nibble))
-                    .copied()
-                    .map_or('0', char::from),
-            );
-        }
-    }
-    out
-}
 
 fn length(part: &[u8]) -> [u8; 8] {
     (part.len() as u64).to_le_bytes()
@@ -57,7 +43,7 @@ impl Pseudonyms {
             mac.update(part);
         }
         let hash = mac.finalize().into_bytes();
-        hex(hash.get(..HASH_BYTES).unwrap_or(&hash))
+        hex::encode(hash.get(..HASH_BYTES).unwrap_or(&hash))
     }
 
     pub fn visit(&self, number: &str, authority: &str) -> String {
@@ -105,7 +91,7 @@ impl ResourceIds {
 
     fn id(&self, what: &str, name: &str) -> String {
         let hash = self.hash(what, name);
-        hex(hash.get(..HASH_BYTES).unwrap_or(&hash))
+        hex::encode(hash.get(..HASH_BYTES).unwrap_or(&hash))
     }
 
     pub fn location(&self, place: &str) -> String {
@@ -123,7 +109,7 @@ impl ResourceIds {
 
     /// W3C trace context of an event: the same for all that one event leads to.
     pub fn traceparent(&self, event_id: &str) -> String {
-        let hash = hex(&self.hash("trace", event_id));
+        let hash = hex::encode(&self.hash("trace", event_id));
         let trace = hash.get(..32).unwrap_or_default();
         let span = hash.get(32..48).unwrap_or_default();
         format!("00-{trace}-{span}-01")

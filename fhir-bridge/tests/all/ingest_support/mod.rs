@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wardline_bridge::ingest::record::{self, LoggedRange};
+use wardline_bridge::ingest::{self, IngestConfig};
+use wardline_bridge::status::StatusCollector;
 use wardline_log::{Entry, Log, SharedLog};
 use wardline_log_contract::FaultyLog;
 use wardline_model::event::{Body, Class, Event, Stamp};
@@ -22,6 +24,20 @@ use wardline_model::frame::{Frame, FrameHeader, Lane};
 use wardline_model::status::AgentStatus;
 use wardline_model::topic::{EDGE_FRAMES, STATUS};
 use wardline_model::{AgentName, Incarnation, SiteName};
+use wardline_service::{Running, Supervisor};
+
+/// Ingest as the bridge starts it.
+pub async fn start(
+    config: &IngestConfig,
+    log: &SharedLog,
+    collector: &Arc<StatusCollector>,
+) -> Running {
+    let mut parts = Supervisor::new();
+    let state = ingest::prepare(config, log).await.unwrap();
+    let (log, collector) = (Arc::clone(log), Arc::clone(collector));
+    let started = ingest::serve(config, log, state, collector, &mut parts).await;
+    parts.up(started.map_err(Into::into)).await.unwrap()
+}
 
 pub const LIFE: Incarnation = Incarnation(0xa1);
 
