@@ -2,7 +2,7 @@
 //! then the view rows that it holds.
 //!
 //! Nothing here decides anything about records. What it keeps true: the store is opened before anything reads, the API
-//! answers as soon as the ledger is restored, and ready means that what the logs held at the start is folded.
+//! listens at once and answers about views as soon as the state is loaded, and ready means that what the logs held at the start is folded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,6 @@ async fn assemble(
         Hooks::new(clock, config.fault),
         config.agent_silent_ms,
     ));
-    let fold = restore(&shared, &store, config.history_ms).await?;
     let listener = TcpListener::bind(config.api_listen)
         .await
         .map_err(|error| AggregatorError::Listen {
@@ -92,6 +91,7 @@ async fn assemble(
         marked(publisher.run())
     });
     let (stage, stop) = stages.stage("the views");
+    let history_ms = config.history_ms;
     let parts = Parts {
         config,
         centre,
@@ -101,11 +101,14 @@ async fn assemble(
         stop,
         stage,
     };
+    // It listens before the state is loaded, and says so: refused is worse than "not yet".
+    let api = parts.api(address.to_string());
+    stages.spawn(stage, "the API", marked(serve(listener, Arc::new(api))));
+    let fold = restore(&parts.shared, &parts.store, history_ms).await?;
+    parts.shared.set_loaded();
     parts.spawn_fold(stages, fold, committed, published).await?;
     parts.spawn_replication(stages);
     stages.spawn_once(stage, "readiness", marked(parts.clone().readiness()));
-    let api = parts.api(address.to_string());
-    stages.spawn(stage, "the API", marked(serve(listener, Arc::new(api))));
     Ok(())
 }
 

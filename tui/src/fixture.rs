@@ -166,14 +166,17 @@ pub(crate) fn round(asked: Moment) -> Round {
     Round {
         asked,
         departments: Departments {
+            fresh: wardline_api::Freshness::default(),
             as_of: as_of(),
             departments,
         },
         beds: Section::Got(Beds {
+            fresh: wardline_api::Freshness::default(),
             as_of: as_of(),
             beds,
         }),
         devices: Section::Got(Devices {
+            fresh: wardline_api::Freshness::default(),
             as_of: as_of(),
             devices: devices(),
         }),

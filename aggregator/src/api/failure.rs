@@ -1,7 +1,7 @@
 //! Every answer that is not what was asked for: `{"error":{"code","message","hint"}}`, with a code that stays.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use wardline_api::{ApiError, ErrorBody};
 use wardline_log::LogError;
@@ -25,6 +25,7 @@ impl Failure {
                 code: code.to_owned(),
                 message: message.into(),
                 hint: hint.into(),
+                history_from: None,
             },
         }
     }
@@ -62,12 +63,33 @@ impl Failure {
         )
     }
 
+    /// A moment before what is kept: an answer would look like an empty hospital.
+    pub(crate) fn gone(history_from: String) -> Self {
+        let mut failure = Self::new(
+            StatusCode::GONE,
+            "gone",
+            format!("what happened before {history_from} is not kept any more"),
+            "ask for a later moment, or set aggregator.history higher from now on",
+        );
+        failure.error.history_from = Some(history_from);
+        failure
+    }
+
     pub(crate) fn busy(what: &str) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_clients",
             format!("too many clients {what}"),
             "close one, or try again later",
+        )
+    }
+
+    pub(crate) fn loading() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "loading",
+            "what was known at the last commit is not loaded yet",
+            "ask again in a second",
         )
     }
 
@@ -129,6 +151,11 @@ impl From<LogError> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorBody { error: self.error })).into_response()
+        let mut response = (self.status, Json(ErrorBody { error: self.error })).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let again = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, again);
+        }
+        response
     }
 }

@@ -74,6 +74,9 @@ impl Api {
         T: Send + 'static,
         F: FnOnce(&Self, &Folded) -> T + Send + 'static,
     {
+        if !self.shared.is_loaded() {
+            return Err(Failure::loading());
+        }
         let api = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
             let folded = api.shared.folded();

@@ -10,7 +10,7 @@ use wardline_model::time::rfc3339;
 
 use super::Context;
 use super::failure::Failure;
-use super::params::Params;
+use super::params::{Moment, Params};
 use crate::engine::shared::Folded;
 use crate::ledger::{Ledger, View};
 
@@ -23,15 +23,20 @@ pub(crate) async fn departments(
     let moment = params.moment(api.shared.now_ms())?;
     let site = api.site(&mut params)?;
     params.finish()?;
-    let departments = api
+    let (fresh, departments) = api
         .read(move |api, folded| {
             let site = site.as_deref();
-            api.shared
-                .departments(folded, site, moment.view, moment.present)
+            within_history(folded, site, &moment)?;
+            let fresh = api.shared.freshness(&api.sites, site);
+            let rows = api
+                .shared
+                .departments(folded, site, moment.view, moment.present);
+            Ok::<_, Failure>((fresh, rows))
         })
-        .await?;
+        .await??;
     Ok(Json(Departments {
         as_of: rfc3339(moment.view.at_ms),
+        fresh,
         departments,
     }))
 }
@@ -43,14 +48,16 @@ pub(crate) async fn beds(State(api): Context, uri: Uri) -> Result<Json<Beds>, Fa
     let site = api.site(&mut params)?;
     let department = params.text("department");
     params.finish()?;
-    let mut beds = {
+    let (fresh, mut beds) = {
         let department = department.clone();
-        api.read(move |_, folded| {
+        api.read(move |api, folded| {
             let site = site.as_deref();
+            within_history(folded, site, &moment)?;
             if let Some(name) = &department {
                 known_department(folded, site, name, moment.view)?;
             }
-            Ok::<_, Failure>(folded.sites.beds(site, moment.view))
+            let fresh = api.shared.freshness(&api.sites, site);
+            Ok::<_, Failure>((fresh, folded.sites.beds(site, moment.view)))
         })
         .await??
     };
@@ -59,6 +66,7 @@ pub(crate) async fn beds(State(api): Context, uri: Uri) -> Result<Json<Beds>, Fa
     }
     Ok(Json(Beds {
         as_of: rfc3339(moment.view.at_ms),
+        fresh,
         beds,
     }))
 }
@@ -70,14 +78,15 @@ pub(crate) async fn devices(State(api): Context, uri: Uri) -> Result<Json<Device
     let department = params.text("department");
     params.finish()?;
     let now_ms = api.shared.now_ms();
-    let mut devices = {
+    let (fresh, mut devices) = {
         let department = department.clone();
-        api.read(move |_, folded| {
+        api.read(move |api, folded| {
             let site = site.as_deref();
             if let Some(name) = &department {
                 known_department(folded, site, name, View::at(now_ms))?;
             }
-            Ok::<_, Failure>(folded.sites.devices(site, now_ms))
+            let fresh = api.shared.freshness(&api.sites, site);
+            Ok::<_, Failure>((fresh, folded.sites.devices(site, now_ms)))
         })
         .await??
     };
@@ -86,6 +95,7 @@ pub(crate) async fn devices(State(api): Context, uri: Uri) -> Result<Json<Device
     }
     Ok(Json(Devices {
         as_of: rfc3339(now_ms),
+        fresh,
         devices,
     }))
 }
@@ -108,10 +118,11 @@ pub(crate) async fn explain(
                 let events = ledger.explain(&name, moment.view)?;
                 Some((site.to_owned(), row.status, events))
             };
+            within_history(folded, site.as_deref(), &moment)?;
             let ledgers = folded.sites.of(site.as_deref());
-            ledgers.filter_map(explained).collect::<Vec<_>>()
+            Ok::<_, Failure>(ledgers.filter_map(explained).collect::<Vec<_>>())
         })
-        .await?;
+        .await??;
     if found.len() > 1 {
         let sites = found.iter().map(|(site, ..)| site.as_str());
         return Err(Failure::ambiguous("bed", &bed, sites));
@@ -130,6 +141,18 @@ pub(crate) async fn explain(
         status,
         events,
     }))
+}
+
+/// A moment of which something was forgotten has no answer.
+fn within_history(folded: &Folded, site: Option<&str>, moment: &Moment) -> Result<(), Failure> {
+    let asked_ms = moment
+        .view
+        .at_ms
+        .min(moment.view.known_ms.unwrap_or(i64::MAX));
+    match folded.sites.horizon_ms(site) {
+        Some(horizon_ms) if asked_ms < horizon_ms => Err(Failure::gone(rfc3339(horizon_ms))),
+        _ => Ok(()),
+    }
 }
 
 /// Names of departments are compared without regard to case.

@@ -56,6 +56,7 @@ impl Fold {
         drop(folded);
         let mut fold = shared.fold();
         fold.counts = store.counters()?;
+        fold.version = store.version();
         for (key, mark) in store.positions()? {
             fold.inputs.insert(key, restored(mark));
         }
@@ -130,6 +131,8 @@ impl Fold {
         progress.site.clone_from(&delivery.site);
         progress.trouble.clone_from(&delivery.trouble);
         progress.end = delivery.place.end;
+        let newest = delivery.entries.last().map(|entry| entry.record.time_ms);
+        progress.folded_to_ms = newest.or(progress.folded_to_ms);
         progress.checked |= delivery.trouble.is_none();
         if let Some(text) = &delivery.problem {
             progress.problem = Some(Problem {
@@ -294,6 +297,7 @@ impl Fold {
                 self.pending_records = 0;
                 let mut fold = self.shared.fold();
                 fold.commits += 1;
+                fold.version = self.store.version();
                 fold.store_trouble = None;
                 Ok(())
             }

@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::broadcast;
-use wardline_api::{Change, DepartmentRow};
+use wardline_api::{Change, DepartmentRow, Freshness};
 
+use crate::health::SiteInfo;
 use crate::health::copies::CopyProgress;
 use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
+use crate::health::freshness::{Known, Proofs};
 use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
 use crate::ledger::{Sites, Touched, View};
@@ -84,9 +86,11 @@ pub(crate) struct Shared {
     folded: RwLock<Folded>,
     fold: Mutex<FoldProgress>,
     statuses: Mutex<Statuses>,
+    proofs: Mutex<Proofs>,
     pub(crate) progress: Arc<CopyProgress>,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) api: ApiCounts,
+    loaded: AtomicBool,
     ready: AtomicBool,
 }
 
@@ -102,9 +106,11 @@ impl Shared {
             }),
             fold: Mutex::default(),
             statuses: Mutex::default(),
+            proofs: Mutex::default(),
             progress: Arc::default(),
             changes: broadcast::channel(STREAM_CHANGES_MAX).0,
             api: ApiCounts::default(),
+            loaded: AtomicBool::new(false),
             ready: AtomicBool::new(false),
         }
     }
@@ -127,6 +133,31 @@ impl Shared {
 
     pub(crate) fn statuses(&self) -> MutexGuard<'_, Statuses> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far the rows of a site, or of all, reach.
+    pub(crate) fn freshness(&self, sites: &[SiteInfo], site: Option<&str>) -> Freshness {
+        let (statuses, fold) = (self.statuses().clone(), self.fold().clone());
+        let known = Known {
+            statuses: &statuses,
+            fold: &fold,
+            copies: &self.progress,
+            sites,
+            ready: self.is_ready(),
+            now_ms: self.now_ms(),
+        };
+        let mut proofs = self.proofs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.prove(&mut proofs);
+        known.freshness(&proofs, site)
+    }
+
+    /// What the last commit knew is in memory; before, an answer would be of nothing.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.loaded.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_loaded(&self) {
+        self.loaded.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_ready(&self) -> bool {

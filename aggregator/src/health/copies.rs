@@ -143,6 +143,15 @@ impl CopyProgress {
         out
     }
 
+    /// Something keeps a site's records from being copied right now.
+    pub(crate) fn is_stuck(&self, site: &str) -> bool {
+        self.sites().get(site).is_some_and(|s| s.trouble.is_some())
+            || self
+                .partitions()
+                .iter()
+                .any(|((s, _, _), p)| s == site && p.trouble.is_some())
+    }
+
     /// Copies of all partitions of a site together; what still waits at the source is in flight.
     pub(crate) fn stage(&self, site: &str) -> StageCounts {
         let mut sum = StageCounts::default();

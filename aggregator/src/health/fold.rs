@@ -11,6 +11,8 @@ pub(crate) struct InputProgress {
     pub(crate) site: String,
     pub(crate) next: u64,
     pub(crate) end: u64,
+    /// When the record that was folded last was written to the log.
+    pub(crate) folded_to_ms: Option<i64>,
     /// Whether the position was compared with what the log holds now.
     pub(crate) checked: bool,
     pub(crate) problem: Option<Problem>,
@@ -31,6 +33,8 @@ pub(crate) struct FoldProgress {
     pub(crate) store_trouble: Option<String>,
     pub(crate) outbox_trouble: Option<String>,
     pub(crate) commits: u64,
+    /// The number of the last commit: it never goes back, not over a restart either.
+    pub(crate) version: u64,
     pub(crate) status_records: u64,
     pub(crate) unreadable_statuses: u64,
 }

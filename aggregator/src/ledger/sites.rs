@@ -86,6 +86,13 @@ impl Sites {
             .collect()
     }
 
+    /// The latest horizon that a site, or any, was forgotten to: before it nothing can be said.
+    pub fn horizon_ms(&self, site: Option<&str>) -> Option<i64> {
+        self.of(site)
+            .filter_map(|(_, ledger)| ledger.horizon_ms())
+            .max()
+    }
+
     pub fn counters(&self) -> Counters {
         let each = self.ledgers.values().map(Ledger::counters);
         each.fold(Counters::default(), |sum, of| sum.and(&of))

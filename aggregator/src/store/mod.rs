@@ -147,6 +147,11 @@ impl Store {
         Ok(())
     }
 
+    /// The number of the last commit on disk.
+    pub(crate) fn version(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
+    }
+
     /// Waits for the work that is under way and gives the file free; nothing is written any more.
     pub(crate) fn close(&self) {
         self.file.close();

@@ -514,3 +514,82 @@ fn the_examples_of_the_specification_are_answers() {
         assert!(known, "{block}");
     }
 }
+
+/// Rows are never older than an answer before, and an answer says what it does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_answers_say_their_version_and_what_is_not_in_yet() {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    let clock = ManualClock::at(NOON);
+    site.say(&story()).await;
+    // The agent numbered more than the log has, and the bridge said so later.
+    let bridge = |up_to, at_ms| {
+        bridge_status(&BridgeStatus {
+            at_ms,
+            agents: vec![AgentWatermark {
+                agent: "gw-1".into(),
+                incarnation: wardline_model::Incarnation(0xab),
+                up_to,
+                ranges: Vec::new(),
+                gap_events: 0,
+                last_frame_ms: at_ms,
+            }],
+            ..BridgeStatus::default()
+        })
+    };
+    let words = vec![
+        agent_status("gw-1", true, 100, 0, NOON - 2000),
+        bridge(98, NOON - 1000),
+    ];
+    site.log.append(STATUS, words).await.unwrap();
+    let mut version = 0;
+    for _ in 0..3 {
+        let aggregator = Aggregator::local(data.path(), &site, &Setup::at(&clock)).await;
+        for path in ["departments", "beds", "devices"] {
+            let catching_up = |answer: &Value| answer["catching_up"] == true;
+            let answer = aggregator
+                .until(&format!("/api/v1/{path}"), catching_up)
+                .await;
+            let now = answer["version"].as_u64().unwrap();
+            assert!(now >= version, "{answer}");
+            version = now;
+            assert_eq!(answer["complete_to"], Value::Null, "{answer}");
+            assert_eq!(answer["lag_s"], 0);
+        }
+        aggregator.stop().await;
+    }
+    let aggregator = Aggregator::local(data.path(), &site, &Setup::at(&clock)).await;
+    let all = vec![bridge(99, NOON - 500)];
+    site.log.append(STATUS, all).await.unwrap();
+    let answer = aggregator
+        .until("/api/v1/departments?site=st-mary", |answer| {
+            answer["catching_up"] == false
+        })
+        .await;
+    assert_eq!(answer["complete_to"], "2026-03-01T11:59:58Z", "{answer}");
+    aggregator.stop().await;
+}
+
+/// Before, a moment beyond the history was answered like an empty hospital.
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_a_moment_that_is_not_kept_any_more_is_gone() {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    site.say(&story()).await;
+    let mut setup = Setup::at(&ManualClock::at(NOON));
+    setup.history = Some("1d");
+    let aggregator = Aggregator::local(data.path(), &site, &setup).await;
+    for path in [
+        "departments?at=2026-02-28T11:59:59Z",
+        "beds?at=2026-02-28T11:59:59Z",
+        "beds?known=2026-02-28T11:59:59Z",
+        "explain/bed/ICU%5E1%5E1?at=2026-02-28T11:59:59Z",
+    ] {
+        let (status, body) = aggregator.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(status, 410, "{path}: {body}");
+        let error: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(error["error"]["history_from"], "2026-02-28T12:00:00Z");
+    }
+    aggregator
+        .json("/api/v1/beds?at=2026-02-28T12:00:00Z")
+        .await;
+    aggregator.stop().await;
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use pipeline::{Accounting, LogLine, Sideline, SidelineItem, SourceRow, Sources, StageRow};
 pub use views::{
     BedRow, Beds, Change, DepartmentRow, Departments, DeviceRow, Devices, ExplainedEvent,
-    Explanation,
+    Explanation, Freshness,
 };
 pub use words::{BedClass, BedStatus, DeviceState, UnknownWord};
 
@@ -38,4 +38,7 @@ pub struct ApiError {
     pub code: String,
     pub message: String,
     pub hint: String,
+    /// With `gone`: the earliest moment that can still be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history_from: Option<String>,
 }

@@ -4,9 +4,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::{BedClass, BedStatus, DeviceState};
 
+/// How far the numbers of an answer reach. A server that does not know leaves a field out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// Grows with each commit and never goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Events that a source is known to hold are not in yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catching_up: Option<bool>,
+    /// All events up to this event time are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_to: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_s: Option<i64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Departments {
     pub as_of: String,
+    #[serde(flatten)]
+    pub fresh: Freshness,
     pub departments: Vec<DepartmentRow>,
 }
 
@@ -43,6 +61,8 @@ pub struct DepartmentRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Beds {
     pub as_of: String,
+    #[serde(flatten)]
+    pub fresh: Freshness,
     pub beds: Vec<BedRow>,
 }
 
@@ -69,6 +89,8 @@ pub struct BedRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Devices {
     pub as_of: String,
+    #[serde(flatten)]
+    pub fresh: Freshness,
     pub devices: Vec<DeviceRow>,
 }
 
