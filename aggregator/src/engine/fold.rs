@@ -47,6 +47,7 @@ impl Fold {
         store.for_each_fact(|fact| {
             folded.sites.apply(fact);
         })?;
+        folded.sites.settle();
         for (agent, spoke) in store.speakers()? {
             folded.recall(&agent, spoke);
         }
@@ -100,6 +101,7 @@ impl Fold {
                 let site = self.apply_entry(&mut folded, delivery, entry, &mut counts, now_ms);
                 sites.insert(site);
             }
+            folded.sites.settle();
         }
         if delivery.lost > 0 {
             let lost = counts.entry(delivery.site.clone()).or_default();

@@ -233,7 +233,6 @@ impl Ledger {
         if event.condition.is_some() {
             self.hospital
                 .take_condition(&self.list, &At::of(event), touched);
-            self.hospital.refresh();
             return;
         }
         let Some(group) = self

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use wardline_api::{BedClass, BedStatus};
@@ -13,6 +14,7 @@ use wardline_api::{BedClass, BedStatus};
 use super::effect::{Effect, PendingKind, What, remark};
 use super::event::At;
 use super::fact::Condition;
+use crate::limits::MARK_EVENTS;
 
 /// Something that happened to the bed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +81,11 @@ pub(crate) struct Bed {
     pub(crate) points: BTreeMap<(At, u32), Point>,
     /// Visits with an event that names the bed, counted or not: where an explanation looks.
     pub(crate) mentions: BTreeSet<Arc<str>>,
+    /// States on the way, so that a late point and a moment of the past cost no fold from the beginning: after so many
+    /// points each, up to the first that changed since.
+    marks: BTreeMap<(At, u32), BedState>,
+    /// Points since the last mark.
+    unmarked: usize,
     tip: BedState,
     stale: bool,
 }
@@ -92,6 +99,8 @@ impl Bed {
             listed,
             points: BTreeMap::new(),
             mentions: BTreeSet::new(),
+            marks: BTreeMap::new(),
+            unmarked: 0,
             tip: BedState::default(),
             stale: false,
         }
@@ -110,28 +119,62 @@ impl Bed {
             .is_none_or(|(last, _)| *last < key);
         if appended && !self.stale {
             self.tip.step(&key.0, &point);
+            self.unmarked += 1;
+            if self.unmarked >= MARK_EVENTS {
+                self.marks.insert(key.clone(), self.tip.clone());
+                self.unmarked = 0;
+            }
         } else {
-            self.stale = true;
+            self.changed_at(&key);
         }
         self.points.insert(key, point);
     }
 
     pub(crate) fn take(&mut self, at: &At, n: u32) {
-        self.points.remove(&(at.clone(), n));
-        self.stale = true;
+        let key = (at.clone(), n);
+        self.points.remove(&key);
+        self.changed_at(&key);
     }
 
-    /// Brings the kept state up to date; to be called after a change, before the next question.
+    /// Everything from there on has to be folded again.
+    fn changed_at(&mut self, key: &(At, u32)) {
+        self.stale = true;
+        self.marks.split_off(key);
+    }
+
+    /// Brings the kept state up to date. Until then a question folds for itself.
     pub(crate) fn refresh(&mut self) {
-        if self.stale {
-            self.tip = self.fold(i64::MAX);
-            self.stale = false;
+        if !self.stale {
+            return;
+        }
+        let (mut state, after) = self.mark_before(i64::MAX);
+        let points = self.points.range((after, Bound::Unbounded));
+        self.unmarked = 0;
+        for (key, point) in points {
+            state.step(&key.0, point);
+            self.unmarked += 1;
+            if self.unmarked >= MARK_EVENTS {
+                self.marks.insert(key.clone(), state.clone());
+                self.unmarked = 0;
+            }
+        }
+        self.tip = state;
+        self.stale = false;
+    }
+
+    /// The newest marked state that is no later than the moment, and the bound after which points are still to fold.
+    fn mark_before(&self, at_ms: i64) -> (BedState, Bound<(At, u32)>) {
+        let mut marks = self.marks.iter().rev();
+        match marks.find(|((at, _), _)| at.ms <= at_ms) {
+            Some((key, state)) => (state.clone(), Bound::Excluded(key.clone())),
+            None => (BedState::default(), Bound::Unbounded),
         }
     }
 
     fn fold(&self, at_ms: i64) -> BedState {
-        let mut state = BedState::default();
-        for ((at, _), point) in self.points.iter().take_while(|((at, _), _)| at.ms <= at_ms) {
+        let (mut state, after) = self.mark_before(at_ms);
+        let points = self.points.range((after, Bound::Unbounded));
+        for ((at, _), point) in points.take_while(|((at, _), _)| at.ms <= at_ms) {
             state.step(at, point);
         }
         state
@@ -157,8 +200,9 @@ impl Bed {
         state.condition
     }
 
-    pub(crate) fn tip(&self) -> &BedState {
-        &self.tip
+    /// The state after everything.
+    pub(crate) fn tip(&self) -> Cow<'_, BedState> {
+        self.at(i64::MAX)
     }
 
     /// The state after everything up to that moment.

@@ -154,7 +154,7 @@ impl Ledger {
             self.groups.remove(&id);
         }
         self.hospital
-            .change_many(&self.list, change, &mut Touched::default());
+            .change(&self.list, change, &mut Touched::default());
     }
 
     /// Whether a visit that left a bed without a departure is why somebody else's departure did not empty it.

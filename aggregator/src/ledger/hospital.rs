@@ -50,14 +50,8 @@ impl Hospital {
             .or_insert_with(|| new_bed(list, name))
     }
 
-    /// Applies what changed, and says which rows that touches.
+    /// Applies what changed, and says which rows that touches; `refresh` is left to the caller.
     pub(crate) fn change(&mut self, list: &BedList, change: Change, touched: &mut Touched) {
-        self.change_many(list, change, touched);
-        self.refresh();
-    }
-
-    /// One of many changes: `refresh` is left to the caller.
-    pub(crate) fn change_many(&mut self, list: &BedList, change: Change, touched: &mut Touched) {
         for effect in change.removed.iter().rev() {
             self.take(list, effect, touched);
         }
@@ -169,7 +163,7 @@ impl Hospital {
         self.touch_bed(list, &name, touched);
         let bed = self.bed(list, &name);
         bed.put(at, 0, Point::Condition(condition));
-        bed.refresh();
+        self.stale.insert(name);
     }
 
     /// `refresh` is left to the caller.

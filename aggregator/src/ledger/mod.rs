@@ -107,6 +107,11 @@ impl Ledger {
         self.horizon_ms
     }
 
+    /// Folds the beds that changed, once each however much changed: after a delivery, not after every fact of it.
+    pub fn settle(&mut self) {
+        self.hospital.refresh();
+    }
+
     /// Sets the horizon of a ledger that was rebuilt from stored facts; to be called after they were applied.
     pub fn resume(&mut self, horizon_ms: i64) {
         self.horizon_ms = self.horizon_ms.max(Some(horizon_ms));

@@ -40,6 +40,11 @@ impl Sites {
         applied
     }
 
+    /// To be called after a delivery: until then every question folds for itself what changed.
+    pub fn settle(&mut self) {
+        self.ledgers.values_mut().for_each(Ledger::settle);
+    }
+
     pub fn site(&self, site: &str) -> Option<&Ledger> {
         self.ledgers.get(site)
     }

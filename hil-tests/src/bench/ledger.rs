@@ -95,6 +95,40 @@ async fn durable(log: &SharedLog, what: &str, events: u64, turn: u32) -> anyhow:
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let config = wardline_aggregator::Config::from_settings(&settings)
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let (wall_s, cpu_s) = caught_up(config.clone(), log).await?;
+    let (restart_s, _) = caught_up(config, log).await?;
+    let kept = wardline_aggregator::summary_of_store(dir.path())?.facts;
+    let facts = events as f64;
+    let more = json!({"turn": turn, "n": events, "kept": kept, "wall_s": wall_s, "cpu_s": cpu_s});
+    say(
+        "ledger",
+        &format!("{what}: from the log, state on disk"),
+        facts / wall_s,
+        "facts/s",
+        &more,
+    );
+    say(
+        "ledger",
+        &format!("{what}: from the log, state on disk, per core"),
+        facts / cpu_s,
+        "facts/s/core",
+        &more,
+    );
+    say(
+        "ledger",
+        &format!("{what}: restart until it is ready again"),
+        restart_s,
+        "s",
+        &more,
+    );
+    Ok(())
+}
+
+/// Starts an aggregator, waits until it is ready, stops it: seconds by the clock and of the processor until then.
+async fn caught_up(
+    config: wardline_aggregator::Config,
+    log: &SharedLog,
+) -> anyhow::Result<(f64, f64)> {
     let (begun, cpu) = (Instant::now(), cpu_s(std::process::id())?);
     let source = Source {
         site: "bench".to_owned(),
@@ -115,29 +149,12 @@ async fn durable(log: &SharedLog, what: &str, events: u64, turn: u32) -> anyhow:
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let (wall_s, cpu_s) = (
+    let spent = (
         begun.elapsed().as_secs_f64(),
         cpu_s(std::process::id())? - cpu,
     );
     running.stop().await?;
-    let kept = wardline_aggregator::summary_of_store(dir.path())?.facts;
-    let facts = events as f64;
-    let more = json!({"turn": turn, "n": events, "kept": kept, "wall_s": wall_s, "cpu_s": cpu_s});
-    say(
-        "ledger",
-        &format!("{what}: from the log, state on disk"),
-        facts / wall_s,
-        "facts/s",
-        &more,
-    );
-    say(
-        "ledger",
-        &format!("{what}: from the log, state on disk, per core"),
-        facts / cpu_s,
-        "facts/s/core",
-        &more,
-    );
-    Ok(())
+    Ok(spent)
 }
 
 async fn ready(url: &str) -> anyhow::Result<bool> {

@@ -165,3 +165,38 @@ fn p6_thousands_of_updates_in_any_order_give_one_state() {
         in_order.digest()
     );
 }
+
+/// What a rebuild meets: one topic far ahead of the other, so that every visit comes before reports that are known already.
+#[test]
+fn p6_reports_that_are_far_ahead_of_visits_give_the_same_beds_settled_often_or_once() {
+    let mut facts: Vec<Fact> = (0..200_u64)
+        .map(|n| condition(n, i64::try_from(n).unwrap() * 100 + 50, A1, "U"))
+        .collect();
+    for n in 0..200_u64 {
+        let (visit, at) = (format!("v{n}"), i64::try_from(n).unwrap() * 100);
+        for (i, trigger, minute) in [(1, "A01", at), (2, "A08", at + 5), (3, "A03", at + 40)] {
+            let id = 1000 + n * 10 + i;
+            facts.push(said(trigger, id, minute).of(&visit).in_(A1).fact());
+        }
+    }
+    let in_order = {
+        let mut facts = facts.clone();
+        facts.sort_by_key(|fact| fact.event_ms);
+        fold(facts)
+    };
+    for every in [1, 7, usize::MAX] {
+        let mut ledger = ledger();
+        for (n, fact) in facts.iter().enumerate() {
+            ledger.apply(fact.clone());
+            if (n + 1).is_multiple_of(every) {
+                ledger.settle();
+            }
+        }
+        ledger.settle();
+        assert_eq!(ledger.digest(), in_order.digest(), "{every}");
+        for minute in [30, 45, 9_960, 19_999] {
+            let view = View::at(minute * MINUTE);
+            assert_eq!(ledger.beds(view), in_order.beds(view), "{minute}");
+        }
+    }
+}
