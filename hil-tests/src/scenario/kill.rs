@@ -1,11 +1,14 @@
-//! kill -9 at random moments under load, one part or all, and what was acknowledged is there.
+//! kill -9 at random moments under load, one part or all: what was acknowledged is there, and who asks meanwhile is never
+//! told less than before without a word.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::ensure;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::check::Asker;
 use crate::load::Load;
 use crate::scenario::finish::{Outcome, Story, finish, place, shuffle_in_place};
 use crate::target::{Layout, Part, Site};
@@ -18,6 +21,8 @@ pub async fn kill(layout: Layout, seed: u64, rounds: u32) -> anyhow::Result<Outc
     let mut site = Site::start(layout, &[]).await?;
     let load = Load::start(6, 3, 200);
     load.point_to(place(&site));
+    let asker = Asker::start();
+    asker.point_to(site.api());
     let mut victims = site.parts();
     if victims.len() > 1 {
         victims.push(Part::All);
@@ -38,7 +43,13 @@ pub async fn kill(layout: Layout, seed: u64, rounds: u32) -> anyhow::Result<Outc
             .or_default() += 1;
         site.kill_and_restart(victim).await?;
         load.point_to(place(&site));
+        asker.point_to(site.api());
     }
+    let answers = asker.stop().await?;
+    ensure!(
+        answers.answered > 0 || !site.has_aggregator(),
+        "nobody answered between the kills"
+    );
     finish(
         site,
         load,

@@ -273,12 +273,12 @@ impl Site {
         Ok(wardline_log::open(&target, wardline_service::SystemClock::shared()).await?)
     }
 
-    /// The log that the aggregator folds: its own copy, or the site's.
     /// The aggregator copies the site's records to a log of its own.
     pub fn has_a_centre(&self) -> bool {
         matches!(self.layout, Layout::Apart { .. })
     }
 
+    /// The log that the aggregator folds: its own copy, or the site's.
     pub async fn centre_log(&self) -> anyhow::Result<SharedLog> {
         match self.layout {
             Layout::Apart { .. } => {
