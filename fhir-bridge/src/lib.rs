@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod error;
+pub mod feeds;
 pub mod files;
 mod hex;
 pub mod ingest;
@@ -26,7 +27,7 @@ use wardline_service::{Running, SharedClock, Supervisor};
 
 use crate::map::{SiteContext, SiteKey};
 use crate::status::{StatusCollector, StatusTask};
-use crate::transform::{Counters, Transform};
+use crate::transform::{Counters, FeedsTask, Transform};
 
 /// Where agents connect, in `Running::addresses`; absent behind a broker.
 pub const ADDRESS: &str = "bridge_mqtt";
@@ -72,7 +73,7 @@ async fn assemble(
     parts: &mut Supervisor,
 ) -> anyhow::Result<()> {
     let key = site_key(&config).await?;
-    let collector = Arc::new(StatusCollector::new(clock));
+    let collector = Arc::new(StatusCollector::new(clock.clone()));
     let state = ingest::prepare(&config.ingest, &log).await?;
     let counters = Arc::new(Counters::default());
     let status = StatusTask {
@@ -84,6 +85,15 @@ async fn assemble(
     };
     parts.task("the status", |stop| async move {
         status.run(stop).await;
+        Ok(())
+    });
+    let feeds = FeedsTask {
+        log: Arc::clone(&log),
+        counters: Arc::clone(&counters),
+        clock: clock.clone(),
+    };
+    parts.task("the feeds", |stop| async move {
+        feeds.run(stop).await;
         Ok(())
     });
     let site = config.ingest.site.clone();

@@ -50,6 +50,30 @@ wardline_limits::limits! {
     pub STATUS_HEARTBEAT_MS: u64 = 30_000, "ms", "the status is written";
     /// How often one agent's status is written, unless it went on or off line.
     pub STATUS_AGENT_MIN_MS: u64 = 4_000, "ms", "a change waits";
+    /// How often what is known of the feeds is written, unless one fell silent or came back.
+    pub FEEDS_INTERVAL_MS: u64 = 10_000, "ms", "a change waits";
+    /// How often it is kept for the next start.
+    pub FEEDS_SAVED_MS: u64 = 60_000, "ms", "a crash forgets what came since";
+    /// Feeds of a site that are told apart.
+    pub FEEDS_MAX: usize = 512, "feeds", "one that gave nothing to the views makes room, else one more counts as `other`";
+    /// Points of care that one feed names.
+    pub FEED_PLACES_MAX: usize = 64, "places", "further ones do not count for its coverage";
+    /// Name of a feed, a topic or a place in a message.
+    pub FEED_NAME_CHARS_MAX: usize = 100, "characters", "it is cut";
+    /// Gaps between events after which a feed has a usual interval.
+    pub FEED_GAPS_MIN: u64 = 4, "gaps", "before, it has none and is never called silent";
+    /// The shortest usual interval that is believed: shorter gaps are bursts.
+    pub FEED_INTERVAL_MS_MIN: u64 = 2_000, "ms", "it counts as this long";
+    /// Usual intervals without an event.
+    pub FEED_SILENT_INTERVALS: u64 = 3, "intervals", "the feed is silent";
+    /// Counts of the last hour are kept by parts of it.
+    pub FEED_SLOT_MS: i64 = 300_000, "ms", "a new part begins";
+    /// Parts of the last hour.
+    pub FEED_SLOTS: i64 = 12, "parts", "older ones are forgotten";
+    /// A feed without an event.
+    pub FEED_FORGOTTEN_AFTER_MS: i64 = 7 * 24 * 60 * 60 * 1000, "ms", "it is taken for removed, and forgotten";
+    /// Reasons why events are not in the views, each with its feed and place.
+    pub REASONS_MAX: usize = 200, "reasons", "the one not seen for longest goes";
     /// Problems that a status names.
     pub PROBLEMS_MAX: usize = 32, "problems", "the one not seen for longest goes";
     /// How long a problem that does not come again is shown.

@@ -69,6 +69,66 @@ pub struct BridgeStatus {
     pub agents: Vec<AgentWatermark>,
 }
 
+/// What a bridge knows of those who send, under the key `feeds` (docs/specs/feeds.md).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedsStatus {
+    pub v: u8,
+    pub at_ms: i64,
+    pub feeds: Vec<FeedStatus>,
+    pub reasons: Vec<ReasonStatus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedKind {
+    Hl7,
+    Mqtt,
+}
+
+/// What can fall silent by itself behind an agent that is well: an HL7 sender, or a group of MQTT topics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedStatus {
+    pub agent: String,
+    pub kind: FeedKind,
+    pub name: String,
+    /// Between its events at this time of day; `None` while too few were seen.
+    pub usual_ms: Option<u64>,
+    /// When the log took its newest event in.
+    pub last_ms: i64,
+    pub silent: bool,
+    /// Whether the views rest on it; one of which everything is filtered is listed and does not count.
+    pub counts: bool,
+    /// Points of care that its events name.
+    pub places: Vec<String>,
+    pub received: u64,
+    pub hour_received: u64,
+    pub hour_sidelined: u64,
+    pub hour_filtered: u64,
+    /// So many of the newest were set aside without one that was mapped.
+    pub sidelined_in_row: u64,
+}
+
+/// Why an event is not in the views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    Sidelined,
+    Filtered,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonStatus {
+    pub agent: String,
+    pub feed: String,
+    pub fate: Fate,
+    pub reason: String,
+    /// Sidelined: where in the message. Filtered: the topic, or the type of message.
+    pub place: String,
+    pub total: u64,
+    pub hour: u64,
+    pub last_ms: i64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentWatermark {
     pub agent: String,

@@ -7,6 +7,7 @@ use wardline_model::SidelineRecord;
 use wardline_model::topic::SIDELINE;
 
 use super::position::Progress;
+use crate::feeds::Seen;
 use crate::limits::{BATCH_EVENTS_MAX, TRANSFORM_BATCH_BYTES_MAX};
 use crate::logged;
 use crate::map::Mapped;
@@ -18,6 +19,8 @@ pub(super) struct Batch {
     pub(super) progress: Progress,
     /// The source's own time for it.
     pub(super) time_ms: i64,
+    /// Who sent its events, and what became of each.
+    pub(super) seen: Vec<Seen>,
     bytes: usize,
     events: usize,
 }

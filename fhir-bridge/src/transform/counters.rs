@@ -8,12 +8,14 @@ use serde::Serialize;
 use wardline_model::status::StageCounts;
 
 use super::position::{Input, Progress};
+use crate::feeds::{Feeds, Seen};
 
 #[derive(Debug, Default)]
 pub struct Counters {
     parts: Mutex<BTreeMap<(Input, u32), Part>>,
     /// Why all of it is being started anew.
     failure: Mutex<Option<String>>,
+    feeds: Mutex<Feeds>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -92,6 +94,23 @@ impl Counters {
     fn with(&self, input: Input, partition: u32, change: impl FnOnce(&mut Part)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(parts.entry((input, partition)).or_default());
+    }
+
+    pub(super) fn saw(&self, seen: Vec<Seen>) {
+        let mut feeds = self.feeds();
+        seen.into_iter().for_each(|seen| feeds.note(seen));
+    }
+
+    /// Only where nothing is known yet: a transform that is started again knows better.
+    pub(super) fn restore_feeds(&self, stored: Feeds) {
+        let mut feeds = self.feeds();
+        if *feeds == Feeds::default() {
+            *feeds = stored;
+        }
+    }
+
+    pub fn feeds(&self) -> MutexGuard<'_, Feeds> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn snapshot(&self) -> TransformStatus {

@@ -5,10 +5,12 @@
 
 mod batch;
 pub mod counters;
+mod feeds;
 mod position;
 mod run;
 mod task;
 mod work;
 
 pub use counters::{Counters, TransformStatus};
+pub use feeds::FeedsTask;
 pub use run::{Transform, run};

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::feeds::FEEDS_KEY;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wardline_log::follow::{Mark, Scan};
@@ -12,6 +13,7 @@ use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::status::StageCounts;
 use wardline_model::topic::{BRIDGE_STATE, EDGE_FRAMES, RETRY};
 
+use crate::feeds::Feeds;
 use crate::logged;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +84,8 @@ pub(super) async fn read_all(log: &SharedLog) -> Result<BTreeMap<String, Bytes>,
                 let Ok(key) = std::str::from_utf8(key) else {
                     continue;
                 };
-                if [Input::Frames, Input::Retry].iter().any(|i| i.owns(key)) {
+                let ours = [Input::Frames, Input::Retry].iter().any(|i| i.owns(key));
+                if ours || key == FEEDS_KEY {
                     let value = entry.record.value.unwrap_or_default();
                     newest.insert(key.to_owned(), value);
                 }
@@ -90,6 +93,14 @@ pub(super) async fn read_all(log: &SharedLog) -> Result<BTreeMap<String, Bytes>,
         }
     }
     Ok(newest)
+}
+
+/// Feeds that cannot be read are learnt anew.
+pub(super) fn feeds(stored: &BTreeMap<String, Bytes>) -> Feeds {
+    let saved = stored
+        .get(FEEDS_KEY)
+        .and_then(|value| serde_json::from_slice(value).ok());
+    saved.map(Feeds::restored).unwrap_or_default()
 }
 
 /// A value that cannot be read is as good as none: everything is mapped again, to the same bytes.

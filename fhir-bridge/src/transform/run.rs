@@ -87,6 +87,7 @@ async fn tasks(of: &Transform, stop: &Stop) -> anyhow::Result<Vec<PartitionTask>
         };
         let doing = || format!("reading where the transform of {} was left", input.topic());
         let (stored, partitions) = answer(show, find).await.with_context(doing)?;
+        of.counters.restore_feeds(position::feeds(&stored));
         for range in partitions {
             tasks.push(PartitionTask {
                 ctx: of.ctx.clone(),

@@ -142,7 +142,8 @@ impl PartitionTask {
     }
 
     /// Until it is durable, or the program stops.
-    async fn append(&self, batch: Batch, standing: &mut Standing) -> Result<(), LogError> {
+    async fn append(&self, mut batch: Batch, standing: &mut Standing) -> Result<(), LogError> {
+        let seen = std::mem::take(&mut batch.seen);
         let position = batch
             .progress
             .record(self.input, self.partition, batch.time_ms);
@@ -154,12 +155,14 @@ impl PartitionTask {
         if self.one_commit {
             outputs.push((BRIDGE_STATE.to_owned(), vec![position]));
             self.append_all(outputs).await?;
+            self.counters.saw(seen);
             standing.progress = batch.progress;
             return Ok(());
         }
         if !outputs.is_empty() {
             self.append_all(outputs).await?;
         }
+        self.counters.saw(seen);
         standing.progress = batch.progress;
         standing.unsaved = Some(position);
         self.save(standing, Duration::from_millis(POSITION_INTERVAL_MS))

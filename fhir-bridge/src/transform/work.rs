@@ -16,6 +16,7 @@ use wardline_model::{Event, EventId, SidelineRecord};
 
 use super::batch::Batch;
 use super::position::{Input, Progress};
+use crate::feeds;
 use crate::logged;
 use crate::map::mapped::push;
 use crate::map::{MapEvent, Mapped, SiteContext};
@@ -123,7 +124,11 @@ impl Work {
                 batch.progress.skip = u32::try_from(open.next).unwrap_or(u32::MAX);
                 return Some(open);
             }
-            let mapped = self.map(event, &open.frame.id(open.next), batch);
+            let id = open.frame.id(open.next);
+            let mapped = self.map(event, &id, batch);
+            batch
+                .seen
+                .extend(feeds::seen(event, &id, &mapped, open.time_ms));
             batch.take(mapped, open.time_ms);
             open.next += 1;
         }

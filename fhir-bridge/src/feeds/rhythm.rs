@@ -1,0 +1,142 @@
+//! How often a feed usually sends, learnt from the gaps between its events: the 95th percentile of those of this time of
+//! day, because a hospital at four in the morning is not silent, only slow.
+//!
+//! Kept true: a few hundred numbers a feed whatever it sends; days that are over count half of the next; nothing is said
+//! before a handful of gaps were seen. Buckets are an eighth of a power of two wide, so an interval is right within 7 %.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{FEED_GAPS_MIN, FEED_INTERVAL_MS_MIN};
+
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+/// Of gaps, at most so long: what is longer is an outage, or a feed that has no rhythm.
+const SHARE_PERCENT: u64 = 95;
+
+/// By hour of the day, in UTC: which hour it is called does not matter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rhythm {
+    hours: BTreeMap<u8, Gaps>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Gaps {
+    day: i64,
+    /// Bucket of the length -> how many.
+    counts: BTreeMap<u8, u32>,
+}
+
+impl Rhythm {
+    /// A gap that ended at a moment.
+    pub fn note(&mut self, gap_ms: i64, at_ms: i64) {
+        let Ok(gap) = u64::try_from(gap_ms) else {
+            return;
+        };
+        if gap_ms > DAY {
+            return;
+        }
+        let gaps = self.hours.entry(hour(at_ms)).or_default();
+        let day = at_ms.div_euclid(DAY);
+        if day > gaps.day {
+            gaps.day = day;
+            gaps.counts.retain(|_, n| {
+                *n /= 2;
+                *n > 0
+            });
+        }
+        let n = gaps.counts.entry(bucket(gap)).or_default();
+        *n = n.saturating_add(1);
+    }
+
+    /// The usual interval at a moment; `None` while too little was seen.
+    pub fn usual_ms(&self, at_ms: i64) -> Option<u64> {
+        let near = [-1, 0, 1].map(|step| hour(at_ms.saturating_add(step * HOUR)));
+        let of_day = self.hours.iter();
+        let now = of_day.clone().filter(|(hour, _)| near.contains(hour));
+        percentile(now).or_else(|| percentile(of_day))
+    }
+}
+
+fn percentile<'a>(hours: impl Iterator<Item = (&'a u8, &'a Gaps)>) -> Option<u64> {
+    let mut sum: BTreeMap<u8, u64> = BTreeMap::new();
+    for (bucket, n) in hours.flat_map(|(_, gaps)| &gaps.counts) {
+        *sum.entry(*bucket).or_default() += u64::from(*n);
+    }
+    let all: u64 = sum.values().sum();
+    if all < FEED_GAPS_MIN {
+        return None;
+    }
+    let wanted = (all * SHARE_PERCENT).div_ceil(100);
+    let mut seen = 0;
+    for (bucket, n) in sum {
+        seen += n;
+        if seen >= wanted {
+            return Some(middle(bucket).max(FEED_INTERVAL_MS_MIN));
+        }
+    }
+    None
+}
+
+fn hour(at_ms: i64) -> u8 {
+    u8::try_from(at_ms.rem_euclid(DAY) / HOUR).unwrap_or(0)
+}
+
+/// Eight to each power of two, from 8 ms on.
+fn bucket(gap_ms: u64) -> u8 {
+    let gap = gap_ms.max(8);
+    let power = gap.ilog2();
+    let eighth = (gap >> (power - 3)) & 7;
+    u8::try_from(u64::from(power - 3) * 8 + eighth).unwrap_or(u8::MAX)
+}
+
+fn middle(bucket: u8) -> u64 {
+    let (power, eighth) = (u32::from(bucket / 8), u64::from(bucket % 8));
+    // Half an eighth above its lower end.
+    ((16 + 2 * eighth + 1) << power) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn p10_a_slow_night_is_not_silence_and_a_day_is_not_a_night() {
+        let mut rhythm = Rhythm::default();
+        for day in 0..3 {
+            for n in 0..60 {
+                rhythm.note(20_000, day * DAY + 12 * HOUR + n * 20_000);
+                rhythm.note(600_000, day * DAY + 3 * HOUR + n * 10_000);
+            }
+        }
+        let at = |hour: i64| rhythm.usual_ms(3 * DAY + hour * HOUR).unwrap();
+        assert!(at(12).abs_diff(20_000) < 1_500, "{}", at(12));
+        assert!(at(3).abs_diff(600_000) < 42_000, "{}", at(3));
+    }
+
+    #[test]
+    fn p10_nothing_is_said_before_enough_was_seen() {
+        let mut rhythm = Rhythm::default();
+        for n in 0..FEED_GAPS_MIN - 1 {
+            rhythm.note(5_000, n as i64 * 5_000);
+        }
+        assert_eq!(rhythm.usual_ms(0), None);
+        rhythm.note(5_000, 50_000);
+        assert!(rhythm.usual_ms(0).is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_is_right_within_seven_percent(gap in 2_000u64..80_000_000) {
+            let mut rhythm = Rhythm::default();
+            for _ in 0..FEED_GAPS_MIN {
+                rhythm.note(i64::try_from(gap).unwrap(), 0);
+            }
+            let usual = rhythm.usual_ms(0).unwrap();
+            prop_assert!(usual.abs_diff(gap) * 100 <= gap * 7, "{gap} {usual}");
+        }
+    }
+}
