@@ -21,6 +21,8 @@ pub struct Config {
     pub insecure: bool,
     /// Shown in `about`.
     pub site: Option<SiteName>,
+    /// Of the site, by its IANA name; shown in `about`.
+    pub timezone: Option<String>,
     pub data_dir: PathBuf,
     /// How long ended visits are kept for late events and past moments.
     pub history_ms: i64,
@@ -47,11 +49,13 @@ impl Config {
         let api_listen = read.listen(&keys::AGGREGATOR_API_LISTEN, &keys::AGGREGATOR_INSECURE);
         let insecure = read.get(&keys::AGGREGATOR_INSECURE);
         let site = read.get(&keys::SITE_NAME);
+        let zone = read.get(&keys::SITE_TIMEZONE);
         let history = read.get(&keys::AGGREGATOR_HISTORY);
         Some(Self {
             api_listen: api_listen?,
             insecure: insecure?,
             site: Some(site?),
+            timezone: zone?.0.iana_name().map(str::to_owned),
             data_dir: settings.data_dir().to_owned(),
             history_ms: i64::try_from(history?.as_millis()).unwrap_or(i64::MAX),
             agent_silent_ms: crate::limits::AGENT_SILENT_AFTER_MS,

@@ -50,6 +50,9 @@ wardline_limits::limits! {
     /// A device that said nothing for longer.
     pub DEVICE_SILENT_MS: i64 = 5 * 60 * 1000, "ms", "it is shown as silent";
 
+    /// A device's word that was older than this when it was received.
+    pub DEVICE_WORD_OLD_MS: i64 = 60 * 60 * 1000, "ms", "its state is not known, because of its clock or a long way";
+
     /// Beds of one hospital list.
     pub BEDS_MAX: usize = 100_000, "beds", "the list is refused";
     /// Problems reported of one list; a wrong file is wrong in every line.

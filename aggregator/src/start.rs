@@ -334,6 +334,7 @@ impl Parts {
             sources: self.sources.clone(),
             sites: self.sites(),
             site: self.config.site.clone(),
+            timezone: self.config.timezone.clone(),
             addresses,
             warnings,
             stop: self.stop.clone(),

@@ -1,8 +1,10 @@
 //! What people type.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use wardline_service::{CommonArgs, program};
-use wardline_tui::Format;
+use wardline_tui::{Format, ThemeChoice};
 
 #[derive(Parser)]
 #[command(
@@ -21,6 +23,9 @@ pub(crate) struct Cli {
     /// How --once prints
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
+    /// Colours for a dark or a light ground
+    #[arg(long, value_enum, default_value_t = ThemeChoice::Auto)]
+    pub(crate) theme: ThemeChoice,
     /// Only this department
     #[arg(long, value_name = "NAME")]
     pub(crate) department: Option<String>,
@@ -39,3 +44,13 @@ pub(crate) const LIMITS: &program::Limits = &[
     ("wardline-service", wardline_service::limits::LIMITS),
     ("wardline-tui", wardline_tui::limits::LIMITS),
 ];
+
+/// Where programs keep what they know of the last time; nowhere where no home is.
+pub(crate) fn snapshot_path() -> Option<PathBuf> {
+    let of = |name: &str, below: &str| {
+        let folder = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(folder).join(below))
+    };
+    let folder = of("XDG_STATE_HOME", "wardline").or_else(|| of("HOME", ".local/state/wardline"));
+    folder.map(|folder| folder.join("last.json"))
+}

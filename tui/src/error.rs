@@ -35,6 +35,11 @@ pub enum TuiError {
 }
 
 impl TuiError {
+    /// What was typed is wrong, and nothing else.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, TuiError::Address { .. } | TuiError::Department { .. })
+    }
+
     /// The reason alone, for a line that already says where.
     pub fn reason(&self) -> String {
         match self {

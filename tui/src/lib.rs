@@ -8,6 +8,7 @@ mod app;
 mod client;
 mod error;
 #[cfg(test)]
+#[path = "tests/fixture.rs"]
 mod fixture;
 pub mod limits;
 mod model;
@@ -21,6 +22,9 @@ mod theme;
 pub use error::TuiError;
 pub use once::once;
 pub use render::Format;
+pub use theme::ThemeChoice;
+
+use std::path::PathBuf;
 
 use wardline_service::{Exit, stop_pair};
 
@@ -35,6 +39,9 @@ pub struct Options {
     /// Only this department.
     pub department: Option<String>,
     pub color: bool,
+    pub theme: ThemeChoice,
+    /// Where the last picture is kept, for a start at which nobody answers.
+    pub snapshot: Option<PathBuf>,
 }
 
 /// Shows the dashboard in this terminal until the person quits or `end` comes; the terminal is given back in either case.
@@ -59,11 +66,30 @@ pub async fn show(
 
 fn run(options: Options, stop: impl Fn() -> bool) -> anyhow::Result<()> {
     let base = client::base_url(&options.api)?;
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).ok());
-    let theme = Theme {
-        color: options.color,
-        ascii: theme::wants_ascii(locale),
-    };
+    let theme = theme(&options);
     let app = App::new(Model::new(&base, options.department));
-    Ok(terminal::run(app, theme, stop)?)
+    Ok(terminal::run(app, theme, options.snapshot, stop)?)
+}
+
+impl Options {
+    /// # Errors
+    /// An address that is none.
+    pub fn check(&self) -> Result<(), TuiError> {
+        client::base_url(&self.api).map(drop)
+    }
+}
+
+/// The exit code that an error asks for: what was typed wrong is told apart from what failed.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    match error.downcast_ref::<TuiError>() {
+        Some(error) if error.is_usage() => Exit::Usage,
+        _ => wardline_service::exit::of_error(error),
+    }
+}
+
+/// The same for the screen and for what is printed.
+fn theme(options: &Options) -> Theme {
+    Theme::of(options.theme, options.color, |name| {
+        std::env::var(name).ok()
+    })
 }

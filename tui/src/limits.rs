@@ -28,6 +28,20 @@ wardline_limits::limits! {
     pub STALE_AFTER_MS: u64 = POLL_EVERY_MS + ANSWER_TIMEOUT_MS + 1_000, "ms", "the picture is stale, whatever else is known";
     /// How late an agent's events may come to the views.
     pub LAG_S_MAX: i64 = 60, "s", "it is a problem that is shown";
+    /// The first seconds of a program, in which nobody was heard yet.
+    pub STARTING_S: i64 = 10, "s", "who is not heard then is silent";
+    /// Of all beds, those of which nothing is known.
+    pub UNKNOWN_BEDS_PERCENT_MAX: u64 = 10, "%", "the numbers hold partly";
+    /// Of a feed's events in the last hour, those that were set aside.
+    pub SIDELINED_PERCENT_MAX: u64 = 5, "%", "the numbers hold partly";
+    /// Events of a feed that were set aside without one that was mapped.
+    pub SIDELINED_IN_ROW_MAX: u64 = 10, "events", "the numbers hold partly";
+    /// A device's battery.
+    pub BATTERY_LOW_PERCENT: u32 = 15, "%", "below it the device needs a person";
+    /// How often the last picture is kept on disk.
+    pub SNAPSHOT_EVERY_MS: u64 = 60_000, "ms", "it is written; a start without an answer shows it, with its time";
+    /// A snapshot as it is read.
+    pub SNAPSHOT_BYTES_MAX: u64 = 64 * 1024 * 1024, "bytes", "it is not taken";
     /// Rows of one kind that are kept.
     pub ROWS_MAX: usize = 100_000, "rows", "more are counted and said, not shown";
     /// What a person types to filter.
@@ -46,12 +60,10 @@ wardline_limits::limits! {
     /// How often the keyboard thread looks whether it shall end.
     pub KEYS_LOOK_MS: u64 = 200, "ms", "it is looked";
 
-    /// The smallest terminal that is drawn in.
-    pub COLUMNS_MIN: u16 = 80, "columns", "the dashboard says that it needs more room";
-    /// The smallest terminal that is drawn in.
-    pub LINES_MIN: u16 = 24, "lines", "the dashboard says that it needs more room";
-    /// Lines that problems get on the first screen while departments wait for room.
-    pub PROBLEM_LINES_MAX: usize = 4, "lines", "further problems are counted in the head, not listed";
+    /// Of the lines for a table and what stands below it, while the table waits for room: one in so many.
+    pub BELOW_SHARE: usize = 3, "parts", "the lines below get one of them";
+    /// Screens that lie on each other.
+    pub SCREENS_MAX: usize = 16, "screens", "one more takes the place of the last";
     /// From here on the wide layout.
     pub COLUMNS_WIDE: u16 = 120, "columns", "below it the narrow layout";
 

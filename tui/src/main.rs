@@ -9,7 +9,7 @@ use clap::Parser;
 use wardline_service::{Exit, logging, program, run_dir};
 use wardline_tui::Options;
 
-use crate::cli::{Cli, Command, LIMITS};
+use crate::cli::{Cli, Command, LIMITS, snapshot_path};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,12 +28,17 @@ fn main() -> ExitCode {
         api,
         department: cli.department,
         color: cli.common.color.enabled(terminal),
+        theme: cli.theme,
+        snapshot: snapshot_path(),
     };
+    if let Err(error) = options.check() {
+        return told(&error.into());
+    }
     if cli.once {
         logging::start(&cli.common, "warn");
         return match wardline_tui::once(&options, cli.format) {
             Ok(text) => program::print(&text),
-            Err(error) => program::failed(&error).into(),
+            Err(error) => told(&error),
         };
     }
     if !terminal {
@@ -43,4 +48,9 @@ fn main() -> ExitCode {
     // No log lines: they would be written into the picture.
     let signal = async { Ok(program::stop_signal().await) };
     program::block_on(wardline_tui::show(options, signal))
+}
+
+fn told(error: &anyhow::Error) -> ExitCode {
+    program::failed(error);
+    wardline_tui::exit_of(error).into()
 }

@@ -5,11 +5,10 @@ use wardline_service::Backoff;
 
 use crate::client::{Asker, Since, base_url};
 use crate::error::TuiError;
-use crate::limits::{BACKOFF_MS_MIN, COLUMNS_MIN, ONCE_COLUMNS, ONCE_WAIT_MS};
-use crate::model::{Feed, Model};
+use crate::limits::{BACKOFF_MS_MIN, ONCE_COLUMNS, ONCE_WAIT_MS};
+use crate::model::{Model, Update};
 use crate::render::{self, Format};
-use crate::theme::Theme;
-use crate::{Options, text};
+use crate::{Options, text, theme};
 
 /// Fetches and renders.
 pub fn once(options: &Options, format: Format) -> anyhow::Result<String> {
@@ -23,8 +22,8 @@ pub fn once(options: &Options, format: Format) -> anyhow::Result<String> {
             known(&base, only, names(&sections).iter().map(String::as_str))?;
             Ok(render::json(sections, only))
         }
-        Format::Table | Format::Plain => {
-            let round = patiently(since, || asker.round(true, since.now()))?;
+        Format::Table | Format::Plain | Format::Line => {
+            let round = patiently(since, || asker.round(true, None, since.now()))?;
             let names = round
                 .departments
                 .departments
@@ -32,16 +31,12 @@ pub fn once(options: &Options, format: Format) -> anyhow::Result<String> {
                 .map(|row| row.department.as_str());
             known(&base, only, names)?;
             let mut model = Model::new(&base, options.department.clone());
-            model.apply(Feed::Round(Box::new(round)), since.now());
+            model.apply(Update::Round(Box::new(round)), since.now());
+            let now = since.now();
             Ok(match format {
-                Format::Plain => render::plain(&model, since.now()),
-                _ => {
-                    let theme = Theme {
-                        color: options.color,
-                        ascii: false,
-                    };
-                    render::table(&model, theme, columns(), since.now())
-                }
+                Format::Plain => render::plain(&model, now),
+                Format::Line => render::line(&model, now),
+                _ => render::table(&model, theme(options), columns(), now),
             })
         }
     }
@@ -66,9 +61,11 @@ fn patiently<T>(since: Since, mut ask: impl FnMut() -> Result<T, TuiError>) -> R
 fn sections(asker: &Asker) -> Result<Vec<(&'static str, Value)>, TuiError> {
     let paths = [
         ("departments", "/api/v1/departments"),
+        ("beds", "/api/v1/beds"),
         ("devices", "/api/v1/devices"),
         ("sources", "/api/v1/sources"),
         ("accounting", "/api/v1/accounting"),
+        ("reasons", "/api/v1/reasons"),
     ];
     paths
         .into_iter()
@@ -99,7 +96,10 @@ fn known<'a>(
 ) -> Result<(), TuiError> {
     let Some(only) = only else { return Ok(()) };
     let names: Vec<&str> = names.collect();
-    if names.contains(&only) {
+    if names
+        .iter()
+        .any(|name| name.to_lowercase() == only.to_lowercase())
+    {
         return Ok(());
     }
     let known = match names.as_slice() {
@@ -120,7 +120,7 @@ fn columns() -> u16 {
         return ONCE_COLUMNS;
     }
     match ratatui::crossterm::terminal::size() {
-        Ok((columns, _)) if columns > 0 => columns.max(COLUMNS_MIN),
+        Ok((columns, _)) if columns > 0 => columns,
         _ => ONCE_COLUMNS,
     }
 }

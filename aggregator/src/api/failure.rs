@@ -1,4 +1,7 @@
 //! Every answer that is not what was asked for: `{"error":{"code","message","hint"}}`, with a code that stays.
+//!
+//! A code is for programs and never changes, a message says what is wrong, a hint what to do. What went wrong inside is said
+//! in the aggregator's log, not to whoever asked.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -46,6 +46,7 @@ pub(crate) struct Api {
     pub(crate) sources: Vec<Source>,
     pub(crate) sites: Vec<SiteInfo>,
     pub(crate) site: Option<SiteName>,
+    pub(crate) timezone: Option<String>,
     pub(crate) addresses: BTreeMap<String, String>,
     pub(crate) warnings: Vec<String>,
     pub(crate) stop: Stop,
@@ -93,6 +94,7 @@ pub(crate) fn router(api: Arc<Api>) -> Router {
         .route("/api/v1/beds", get(views::beds))
         .route("/api/v1/devices", get(views::devices))
         .route("/api/v1/sources", get(pipeline::sources))
+        .route("/api/v1/reasons", get(pipeline::reasons))
         .route("/api/v1/accounting", get(pipeline::accounting))
         .route("/api/v1/explain/bed/{bed}", get(views::explain))
         .route("/api/v1/sideline", get(sideline::get))

@@ -1,4 +1,7 @@
-//! How the pipeline is: sources, the accounting of every stage, what could not be read, metrics, alive and ready.
+//! How the pipeline is: sources, why events are not in the views, the accounting of every stage, what could not be read,
+//! metrics, alive and ready.
+//!
+//! The same rows make the answers and the metrics, so that they never disagree.
 
 use std::sync::Arc;
 
@@ -8,14 +11,14 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use serde_json::{Value, json};
-use wardline_api::{About, Accounting, Sources};
+use wardline_api::{About, Accounting, Reasons, Sources};
 use wardline_model::time::rfc3339;
 
 use super::Context;
 use super::failure::Failure;
 use super::params::Params;
-use crate::health::coverage::Listening;
-use crate::health::{accounting, sources};
+use crate::health::accounting;
+use crate::health::feeds::reason_rows;
 use crate::limits::{SIDELINE_ITEMS_DEFAULT, SIDELINE_ITEMS_MAX};
 use crate::metrics;
 
@@ -23,19 +26,25 @@ use crate::metrics;
 pub(crate) async fn sources(State(api): Context, uri: Uri) -> Result<Json<Sources>, Failure> {
     Params::of(&uri)?.finish()?;
     let found = api
-        .read(|api, folded| {
-            let fold = api.shared.fold().clone();
-            let statuses = api.shared.statuses().clone();
-            let listening = Listening {
-                statuses: &statuses,
-                heard: &folded.heard,
-                now_ms: api.shared.now_ms(),
-                silent_after_ms: api.shared.agent_silent_ms,
-            };
-            sources::sources(&listening, &fold, &api.shared.progress, &api.sites)
-        })
+        .read(|api, folded| api.shared.sources(folded, &api.sites))
         .await?;
     Ok(Json(found))
+}
+
+/// `/api/v1/reasons[?fate=]`: why events are not in the views, what came last first.
+pub(crate) async fn reasons(State(api): Context, uri: Uri) -> Result<Json<Reasons>, Failure> {
+    let mut params = Params::of(&uri)?;
+    let fate = params.text("fate");
+    params.finish()?;
+    let known = ["sidelined", "filtered"];
+    if fate.as_deref().is_some_and(|fate| !known.contains(&fate)) {
+        return Err(Failure::wrong("fate", "is no fate", &known.join(", ")));
+    }
+    let statuses = api.shared.statuses().clone();
+    let mut reasons = reason_rows(&statuses);
+    reasons.retain(|row| fate.as_deref().is_none_or(|fate| row.fate == fate));
+    let as_of = rfc3339(api.shared.now_ms());
+    Ok(Json(Reasons { as_of, reasons }))
 }
 
 /// `/api/v1/accounting`: the conservation law of every stage.
@@ -103,6 +112,8 @@ pub(crate) async fn about(State(api): Context, uri: Uri) -> Result<Json<About>, 
         name: "wardline".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         site: api.site.as_ref().map(ToString::to_string),
+        timezone: api.timezone.clone(),
+        up_s: api.shared.up_s(),
         addresses: api.addresses.clone(),
         warnings: api.warnings.clone(),
     }))

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::broadcast;
-use wardline_api::{Change, DepartmentRow, Freshness};
+use wardline_api::{Change, DepartmentRow, Freshness, Sources};
 
 use crate::health::SiteInfo;
 use crate::health::copies::CopyProgress;
 use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
 use crate::health::freshness::{Known, Proofs};
+use crate::health::sources::sources;
 use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
 use crate::ledger::{Sites, Touched, View};
@@ -82,6 +83,7 @@ pub(crate) struct ApiCounts {
 
 pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
+    started_ms: i64,
     pub(crate) agent_silent_ms: i64,
     folded: RwLock<Folded>,
     fold: Mutex<FoldProgress>,
@@ -97,6 +99,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(sites: Sites, hooks: Hooks, agent_silent_ms: i64) -> Self {
         Self {
+            started_ms: hooks.now_ms(),
             hooks,
             agent_silent_ms,
             folded: RwLock::new(Folded {
@@ -117,6 +120,11 @@ impl Shared {
 
     pub(crate) fn now_ms(&self) -> i64 {
         self.hooks.now_ms()
+    }
+
+    /// Since the start, in seconds.
+    pub(crate) fn up_s(&self) -> i64 {
+        self.now_ms().saturating_sub(self.started_ms).max(0) / 1000
     }
 
     pub(crate) fn folded(&self) -> RwLockReadGuard<'_, Folded> {
@@ -181,15 +189,35 @@ impl Shared {
             return folded.sites.departments(site, view, &|_, _| None);
         }
         let statuses = self.statuses().clone();
-        let listening = Listening {
-            statuses: &statuses,
-            heard: &folded.heard,
-            now_ms: view.at_ms,
-            silent_after_ms: self.agent_silent_ms,
-        };
+        let listening = self.listening(folded, &statuses, view.at_ms);
+        let feeds = listening.feeds_by_department(&folded.sites.units());
         folded.sites.departments(site, view, &|site, department| {
             let rests_on = (site.to_owned(), department.to_owned());
-            listening.coverage(folded.contributors.get(&rests_on))
+            feeds
+                .coverage(&rests_on)
+                .or_else(|| listening.coverage(folded.contributors.get(&rests_on)))
         })
+    }
+
+    /// Who sends, and whether they are heard.
+    pub(crate) fn sources(&self, folded: &Folded, sites: &[SiteInfo]) -> Sources {
+        let (fold, statuses) = (self.fold().clone(), self.statuses().clone());
+        let listening = self.listening(folded, &statuses, self.now_ms());
+        let units = folded.sites.units();
+        sources(&listening, &fold, &self.progress, sites, &units)
+    }
+
+    pub(crate) fn listening<'a>(
+        &self,
+        folded: &'a Folded,
+        statuses: &'a Statuses,
+        now_ms: i64,
+    ) -> Listening<'a> {
+        Listening {
+            statuses,
+            heard: &folded.heard,
+            now_ms,
+            silent_after_ms: self.agent_silent_ms,
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! How the pipeline itself is: who is heard, where events are, what is wrong. The API and the metrics show it.
 //!
 //! `status` keeps the newest word of every agent and bridge, `copies` and `fold` how far replication and the fold are;
-//! `coverage`, `freshness`, `sources` and `accounting` are functions of those, pure.
+//! `coverage`, `feeds`, `freshness`, `sources` and `accounting` are functions of those, pure.
 
 pub(crate) mod accounting;
 pub(crate) mod copies;
 pub(crate) mod coverage;
+pub(crate) mod feeds;
 pub(crate) mod fold;
 pub(crate) mod freshness;
 pub(crate) mod sources;

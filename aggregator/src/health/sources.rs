@@ -1,4 +1,5 @@
-//! Where the numbers come from, and what is wrong there: one row for every agent, and one for every site's bridge. Pure.
+//! Where the numbers come from, and what is wrong there: one row for every agent, every feed, and every site's bridge.
+//! Pure.
 //!
 //! A row says what is known and from when: an agent that never spoke is not connected, a number that nobody said is absent
 //! (P10). What keeps a site's records from coming here stands at its bridge, with the newest problem of a day.
@@ -14,6 +15,7 @@ use crate::health::copies::CopyProgress;
 use crate::health::coverage::{Heard, Listening};
 use crate::health::fold::FoldProgress;
 use crate::health::status::Speaker;
+use crate::ledger::Units;
 use crate::limits::PROBLEM_SHOWN_MS;
 
 pub(crate) fn sources(
@@ -21,6 +23,7 @@ pub(crate) fn sources(
     fold: &FoldProgress,
     progress: &CopyProgress,
     sites: &[SiteInfo],
+    units: &Units,
 ) -> Sources {
     let now_ms = listening.now_ms;
     let names: BTreeSet<&Speaker> = listening
@@ -38,6 +41,7 @@ pub(crate) fn sources(
             .iter()
             .map(|info| bridge_row(listening, fold, progress, info)),
     );
+    rows.extend(listening.feed_rows(units));
     rows.sort_by(|a, b| (&a.site, &a.kind, &a.name).cmp(&(&b.site, &b.kind, &b.name)));
     Sources {
         as_of: rfc3339(now_ms),
@@ -79,6 +83,7 @@ fn agent_row(listening: &Listening<'_>, agent: &Speaker) -> SourceRow {
             .filter(|ms| *ms != u32::MAX),
         insecure: status.is_some_and(|s| s.insecure),
         problem: agent_problem(listening, agent),
+        feed: None,
     }
 }
 
@@ -156,5 +161,6 @@ fn bridge_row(
         clock_uncertainty_ms: None,
         insecure: false,
         problem: (!problems.is_empty()).then(|| problems.join("; ")),
+        feed: None,
     }
 }

@@ -5,9 +5,10 @@
 //! it is compared with what arrived, because a comparison of two moments proves nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wardline_log::{Entry, Record};
-use wardline_model::status::{AgentStatus, BridgeStatus};
+use wardline_model::status::{AgentStatus, BridgeStatus, FeedsStatus};
 use wardline_model::topic::STATUS;
 
 use crate::decode::origin::ReadFrom;
@@ -26,6 +27,7 @@ pub(crate) type Speaker = (String, String);
 pub(crate) struct Statuses {
     pub(crate) agents: BTreeMap<Speaker, LastStatus<AgentStatus>>,
     pub(crate) bridges: BTreeMap<String, LastStatus<BridgeStatus>>,
+    pub(crate) feeds: BTreeMap<String, Arc<LastStatus<FeedsStatus>>>,
     /// Site -> records that its bridge had written long enough ago.
     settled: BTreeMap<String, u64>,
     candidates: BTreeMap<String, (u64, i64)>,
@@ -55,6 +57,12 @@ impl Statuses {
             let at_ms = said_at(record, status.at_ms);
             self.settle(&site, status.records, now_ms);
             self.bridges.insert(site, LastStatus { at_ms, status });
+            return true;
+        }
+        if let Ok(status) = serde_json::from_slice::<FeedsStatus>(value) {
+            let at_ms = said_at(record, status.at_ms);
+            let said = Arc::new(LastStatus { at_ms, status });
+            self.feeds.insert(site, said);
             return true;
         }
         false

@@ -3,7 +3,7 @@
 //! Every count is counted from the beds as they are at that moment; each bed is counted once, so the eight states
 //! always add up to `beds`. An age is the time since the newest event that a row rests on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wardline_api::BedStatus;
@@ -169,10 +169,27 @@ impl Ledger {
         }
     }
 
+    /// Points of care, in lower case, with the departments that have beds there.
+    pub(crate) fn units(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut units: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut before = None;
+        for (name, bed) in &self.hospital.beds {
+            let unit = name.split('^').next().unwrap_or(name);
+            // Beds of one unit stand together.
+            if before != Some((unit, &bed.department)) {
+                let departments = units.entry(unit.to_lowercase()).or_default();
+                departments.insert(bed.department.to_string());
+                before = Some((unit, &bed.department));
+            }
+        }
+        units
+    }
+
     /// All devices, by name.
     pub fn devices(&self, now_ms: i64) -> Vec<DeviceRow> {
         let rows = self.devices.iter().map(|(name, device)| {
-            let state = device.state();
+            let said = device.state();
+            let state = said.as_ref().and_then(|said| said.current().ok());
             DeviceRow {
                 site: self.site.to_string(),
                 device: name.to_string(),
@@ -181,11 +198,15 @@ impl Ledger {
                     .spelling(device.department().unwrap_or_default())
                     .to_owned(),
                 kind: device.kind().map(str::to_owned),
-                state: state.map(|(state, _)| state),
+                state,
+                reason: said
+                    .as_ref()
+                    .and_then(|said| said.current().err())
+                    .map(str::to_owned),
                 #[allow(clippy::cast_precision_loss)]
                 battery: device.battery().map(|charge| charge as f64 / 1000.0),
                 location: device.location().map(ToString::to_string),
-                since: state.map(|(_, since_ms)| rfc3339(since_ms)),
+                since: said.as_ref().map(|said| rfc3339(said.event_ms)),
                 age_s: device.newest_ms().map(|ms| seconds(now_ms, ms)),
                 silent: device
                     .heard_ms()
@@ -203,6 +224,7 @@ struct Count {
     row: DepartmentRow,
     newest_ms: Option<i64>,
     dirty_since_ms: Option<i64>,
+    unknown_unstaffed: u32,
 }
 
 impl Count {
@@ -212,6 +234,13 @@ impl Count {
         row.staffed += u32::from(bed.staffed);
         row.on_leave += u32::from(state.on_leave());
         row.conflicts += u32::from(!state.conflict().is_empty());
+        // Without a list nobody says which beds have staff: then none is known to have none.
+        if !bed.staffed {
+            let status = state.shown.status;
+            row.occupied_unstaffed += u32::from(status == BedStatus::Occupied);
+            row.available_unstaffed += u32::from(status == BedStatus::Available && bed.listed);
+            self.unknown_unstaffed += u32::from(status == BedStatus::Unknown);
+        }
         *match state.shown.status {
             BedStatus::Occupied => &mut row.occupied,
             BedStatus::Available => &mut row.available,
@@ -239,10 +268,12 @@ impl Count {
         coverage: Option<f64>,
     ) -> DepartmentRow {
         let row = self.row;
+        let unknown = row.unknown - self.unknown_unstaffed;
         DepartmentRow {
             site: site.to_owned(),
             department,
-            occupancy: (row.staffed > 0).then(|| f64::from(row.occupied) / f64::from(row.staffed)),
+            occupancy: (row.staffed > unknown)
+                .then(|| f64::from(row.occupied - row.occupied_unstaffed) / f64::from(row.staffed)),
             oldest_dirty_s: self.dirty_since_ms.map(|ms| seconds(at_ms, ms)),
             age_s: self.newest_ms.map(|ms| seconds(at_ms, ms)),
             coverage,

@@ -12,7 +12,7 @@ use super::Ledger;
 use super::fact::{DeviceSays, DeviceValue, Fact, Place, Subject};
 use super::natural::natural;
 use super::outcome::{Applied, Outcome, Touched};
-use crate::limits::DEVICE_ARRIVALS_MAX;
+use crate::limits::{DEVICE_ARRIVALS_MAX, DEVICE_WORD_OLD_MS};
 use wardline_api::DeviceState;
 
 /// What facts of one device are kept for.
@@ -30,6 +30,30 @@ enum Purpose {
 #[derive(Debug, Default)]
 pub(crate) struct Device {
     kept: BTreeMap<Purpose, Vec<Arc<Fact>>>,
+}
+
+/// What a device said that it is doing, by its own clock and by its agent's.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SaidState {
+    pub(crate) state: DeviceState,
+    pub(crate) event_ms: i64,
+    pub(crate) received_ms: i64,
+    /// Its clock was ahead, and its receipt stands for its time.
+    pub(crate) ahead: bool,
+}
+
+impl SaidState {
+    /// The state, or why it is not of now: a word that was old when it came, or that is not due yet (P10, P13).
+    pub(crate) fn current(&self) -> Result<DeviceState, &'static str> {
+        let behind = self.received_ms.saturating_sub(self.event_ms);
+        if behind > DEVICE_WORD_OLD_MS {
+            return Err("clock-behind");
+        }
+        if self.ahead {
+            return Err("clock-ahead");
+        }
+        Ok(self.state)
+    }
 }
 
 /// What came of a device's fact.
@@ -125,10 +149,15 @@ impl Device {
         self.winner(purpose).and_then(|fact| says(fact))
     }
 
-    pub(crate) fn state(&self) -> Option<(DeviceState, i64)> {
+    pub(crate) fn state(&self) -> Option<SaidState> {
         let fact = self.winner(Purpose::State)?;
         match says(fact)?.value {
-            DeviceValue::State(state) => Some((state, fact.event_ms)),
+            DeviceValue::State(state) => Some(SaidState {
+                state,
+                event_ms: fact.event_ms,
+                received_ms: fact.received_ms,
+                ahead: fact.clock_ahead_ms.is_some(),
+            }),
             _ => None,
         }
     }

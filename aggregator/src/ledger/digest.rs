@@ -91,7 +91,7 @@ impl Ledger {
             writeln!(
                 out,
                 "device {name} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-                device.state(),
+                device.state().map(|said| (said.state, said.event_ms)),
                 device.battery(),
                 device.location(),
                 device.kind(),

@@ -36,6 +36,7 @@ use std::sync::Arc;
 pub use bedlist::{BedList, BedListError, ListedBed};
 pub use fact::{BedSays, Condition, DeviceSays, DeviceValue, Fact, Place, Subject, VisitSays};
 pub use outcome::{Applied, Counters, Outcome, Touched};
+pub(crate) use sites::Units;
 pub use sites::{BedLists, Sites};
 
 use apply::Seen;

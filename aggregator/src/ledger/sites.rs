@@ -1,6 +1,6 @@
 //! The ledgers of all sites, side by side. Nothing joins two sites but this list, so equal names never meet (P12).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -11,6 +11,9 @@ use super::{Applied, BedList, Counters, Coverage, Fact, Ledger, View};
 
 /// The bed list of each site, by the centre's name for the site.
 pub type BedLists = BTreeMap<String, BedList>;
+
+/// Site -> point of care in lower case -> departments that have beds there.
+pub(crate) type Units = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 #[derive(Default)]
 pub struct Sites {
@@ -80,6 +83,13 @@ impl Sites {
     pub fn devices(&self, site: Option<&str>, now_ms: i64) -> Vec<DeviceRow> {
         self.of(site)
             .flat_map(|(_, ledger)| ledger.devices(now_ms))
+            .collect()
+    }
+
+    /// Of each site: points of care, in lower case, with the departments that have beds there.
+    pub(crate) fn units(&self) -> Units {
+        let each = self.ledgers.iter();
+        each.map(|(site, ledger)| (site.to_string(), ledger.units()))
             .collect()
     }
 

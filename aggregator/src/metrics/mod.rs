@@ -4,16 +4,16 @@
 mod rows;
 mod text;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wardline_api::{Accounting, DepartmentRow, Sources};
 
 use crate::engine::shared::Shared;
 use crate::health::SiteInfo;
 use crate::health::accounting::accounting;
-use crate::health::coverage::Listening;
+use crate::health::copies::{PartitionId, PartitionProgress};
 use crate::health::fold::FoldProgress;
-use crate::health::sources::sources;
 use crate::ledger::{Counters, View};
-use text::Text;
 
 /// Everything that one scrape shows.
 struct Snapshot {
@@ -24,19 +24,18 @@ struct Snapshot {
     accounting: Accounting,
     sources: Sources,
     fold: FoldProgress,
+    /// With the partition's number as a label.
+    copies: Vec<(PartitionId, String, PartitionProgress)>,
+    requests: u64,
+    connections: u64,
+    refused_connections: u64,
+    stream_clients: u64,
+    ready: bool,
 }
 
 /// One scrape.
 pub(crate) fn scrape(shared: &Shared, sites: &[SiteInfo]) -> String {
-    let snapshot = snapshot(shared, sites);
-    let mut text = Text::default();
-    rows::departments(&mut text, &snapshot.departments);
-    rows::stages(&mut text, &snapshot.accounting);
-    rows::ledger(&mut text, &snapshot);
-    rows::logs(&mut text, shared, &snapshot.fold);
-    rows::agents(&mut text, &snapshot.sources, &snapshot.fold);
-    rows::clients(&mut text, shared);
-    text.out
+    text::text(rows::FAMILIES, &snapshot(shared, sites))
 }
 
 fn snapshot(shared: &Shared, sites: &[SiteInfo]) -> Snapshot {
@@ -46,19 +45,23 @@ fn snapshot(shared: &Shared, sites: &[SiteInfo]) -> Snapshot {
     let departments = shared.departments(&folded, None, View::at(now_ms), true);
     let fold = shared.fold().clone();
     let statuses = shared.statuses().clone();
-    let listening = Listening {
-        statuses: &statuses,
-        heard: &folded.heard,
-        now_ms,
-        silent_after_ms: shared.agent_silent_ms,
-    };
+    let copies = shared.progress.all().into_iter();
+    let get = |n: &AtomicU64| n.load(Ordering::Relaxed);
     Snapshot {
         departments,
         counters: folded.sites.counters(),
         devices: devices.len(),
         silent: devices.iter().filter(|d| d.silent).count(),
         accounting: accounting(&statuses, &fold, &shared.progress, sites, now_ms),
-        sources: sources(&listening, &fold, &shared.progress, sites),
+        sources: shared.sources(&folded, sites),
         fold,
+        copies: copies
+            .map(|(id, p)| (id.clone(), id.2.to_string(), p))
+            .collect(),
+        requests: get(&shared.api.requests),
+        connections: get(&shared.api.connections),
+        refused_connections: get(&shared.api.refused_connections),
+        stream_clients: get(&shared.api.stream_clients),
+        ready: shared.is_ready(),
     }
 }

@@ -2,60 +2,71 @@
 
 use std::fmt::Write;
 
-/// The text as it grows.
-#[derive(Default)]
-pub(super) struct Text {
-    pub(super) out: String,
+use super::Snapshot;
+
+pub(super) type Labels<'a> = Vec<(&'static str, &'a str)>;
+pub(super) type Line<'a> = (Labels<'a>, String);
+
+/// A figure under its name.
+pub(super) struct Family {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    lines: fn(&Snapshot) -> Vec<Line<'_>>,
 }
 
-impl Text {
-    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
+pub(super) const fn gauge(
+    name: &'static str,
+    help: &'static str,
+    lines: fn(&Snapshot) -> Vec<Line<'_>>,
+) -> Family {
+    let kind = "gauge";
+    Family {
+        name,
+        kind,
+        help,
+        lines,
+    }
+}
+
+pub(super) const fn counter(
+    name: &'static str,
+    help: &'static str,
+    lines: fn(&Snapshot) -> Vec<Line<'_>>,
+) -> Family {
+    let kind = "counter";
+    Family {
+        name,
+        kind,
+        help,
+        lines,
+    }
+}
+
+pub(super) fn text(families: &[Family], snapshot: &Snapshot) -> String {
+    let mut out = String::new();
+    for Family {
+        name,
+        kind,
+        help,
+        lines,
+    } in families
+    {
         // Writing to a string does not fail.
-        write!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
-    }
-
-    pub(super) fn line(
-        &mut self,
-        name: &str,
-        labels: &[(&str, &str)],
-        value: impl std::fmt::Display,
-    ) {
-        self.out.push_str(name);
-        for (i, (label, text)) in labels.iter().enumerate() {
-            let open = if i == 0 { '{' } else { ',' };
-            write!(self.out, "{open}{label}=\"{}\"", escaped(text)).ok();
-        }
-        if !labels.is_empty() {
-            self.out.push('}');
-        }
-        writeln!(self.out, " {value}").ok();
-    }
-
-    /// A line of every row that has the value.
-    pub(super) fn each<'a, R: 'a, V: std::fmt::Display>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        rows: impl IntoIterator<Item = R>,
-        line: impl Fn(R) -> Option<(Vec<(&'a str, &'a str)>, V)>,
-    ) {
-        self.head(name, kind, help);
-        for (labels, value) in rows.into_iter().filter_map(line) {
-            self.line(name, &labels, value);
+        write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
+        for (labels, value) in lines(snapshot) {
+            let labels: Vec<String> = labels
+                .iter()
+                .map(|(label, text)| format!("{label}=\"{}\"", escaped(text)))
+                .collect();
+            let labels = match labels.as_slice() {
+                [] => String::new(),
+                labels => format!("{{{}}}", labels.join(",")),
+            };
+            writeln!(out, "{name}{labels} {value}").ok();
         }
     }
-
-    pub(super) fn one(
-        &mut self,
-        name: &str,
-        kind: &str,
-        help: &str,
-        value: impl std::fmt::Display,
-    ) {
-        self.head(name, kind, help);
-        self.line(name, &[], value);
-    }
+    out
 }
 
 fn escaped(text: &str) -> String {

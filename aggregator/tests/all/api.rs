@@ -506,6 +506,7 @@ fn the_examples_of_the_specification_are_answers() {
             || is::<Accounting>(&example)
             || is::<Explanation>(&example)
             || is::<Sideline>(&example)
+            || is::<wardline_api::Reasons>(&example)
             || is::<LogLine>(&example)
             || is::<wardline_api::ErrorBody>(&example)
             || example.get("retry").is_some()

@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use pipeline::{Accounting, LogLine, Sideline, SidelineItem, SourceRow, Sources, StageRow};
+pub use pipeline::{
+    Accounting, FeedRow, HourRow, LogLine, ReasonRow, Reasons, Sideline, SidelineItem, SourceRow,
+    Sources, StageRow,
+};
 pub use views::{
     BedRow, Beds, Change, DepartmentRow, Departments, DeviceRow, Devices, ExplainedEvent,
     Explanation, Freshness,
@@ -23,6 +26,10 @@ pub struct About {
     pub name: String,
     pub version: String,
     pub site: Option<String>,
+    /// Of the site, as IANA names it.
+    pub timezone: Option<String>,
+    /// Since the program that answers was started.
+    pub up_s: i64,
     pub addresses: BTreeMap<String, String>,
     /// Things a person must know, e.g. listeners without TLS beyond loopback.
     pub warnings: Vec<String>,

@@ -1,4 +1,6 @@
 //! The way that events took: who sends, what became of it, what could not be mapped, what stands in the log.
+//!
+//! Every row has its site. What was not said is null, never zero; a reason is a stable code, a problem a sentence for people.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +15,10 @@ pub struct Sources {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRow {
     pub site: String,
-    /// `agent` or `bridge`.
+    /// `agent`, `bridge` or `feed`.
     pub kind: String,
     pub name: String,
+    /// Heard, and not silent.
     pub connected: bool,
     pub last_event: Option<String>,
     pub age_s: Option<i64>,
@@ -33,6 +36,59 @@ pub struct SourceRow {
     pub insecure: bool,
     /// What a person should know, e.g. `source truncated at fhir.encounter/0`.
     pub problem: Option<String>,
+    /// Of a feed.
+    pub feed: Option<FeedRow>,
+}
+
+/// An HL7 sender, or a group of MQTT topics, behind an agent. docs/specs/feeds.md.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeedRow {
+    pub agent: String,
+    /// `hl7` or `mqtt`.
+    pub protocol: String,
+    /// Usual time between its events at this time of day; null while too few were seen.
+    pub interval_s: Option<i64>,
+    /// Nothing came for three intervals.
+    pub silent: bool,
+    /// Whether the views rest on it; where everything is filtered they do not.
+    pub counts: bool,
+    pub departments: Vec<String>,
+    /// What came in the last hour, and what of it is not in the views.
+    pub hour: HourRow,
+    /// So many of the newest were set aside without one that was mapped.
+    pub sidelined_in_row: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HourRow {
+    pub received: u64,
+    /// By reason.
+    pub sidelined: BTreeMap<String, u64>,
+    pub filtered: BTreeMap<String, u64>,
+}
+
+/// Why events are not in the views.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reasons {
+    pub as_of: String,
+    pub reasons: Vec<ReasonRow>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReasonRow {
+    pub site: String,
+    pub agent: String,
+    pub feed: String,
+    /// `sidelined` or `filtered`.
+    pub fate: String,
+    pub reason: String,
+    /// Sidelined: where in the message. Filtered: the topic, or the type of message.
+    #[serde(rename = "where")]
+    pub place: String,
+    pub total: u64,
+    /// In the last hour.
+    pub hour: u64,
+    pub last: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,6 @@
 //! Departments, beds and devices as they are shown, and what a bed's status rests on.
+//!
+//! Every row has its site: names of two sites may be equal. What is not known is null or `unknown`, never zero and never free.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +38,11 @@ pub struct DepartmentRow {
     pub beds: u32,
     pub staffed: u32,
     pub occupied: u32,
+    /// A part of `occupied`: taken beds without staff. They are in no share.
+    pub occupied_unstaffed: u32,
     pub available: u32,
+    /// A part of `available`: the list says that they have no staff, so nobody can be put there.
+    pub available_unstaffed: u32,
     pub reserved: u32,
     pub dirty: u32,
     pub cleaning: u32,
@@ -47,7 +53,8 @@ pub struct DepartmentRow {
     pub on_leave: u32,
     pub pending_in: u32,
     pub pending_out: u32,
-    /// Occupied / staffed; null when nothing is staffed.
+    /// Occupied beds with staff / staffed; null when nothing is staffed, or nothing is known of any bed with staff. At
+    /// least so much while beds are unknown.
     pub occupancy: Option<f64>,
     /// Beds in conflict.
     pub conflicts: u32,
@@ -100,7 +107,10 @@ pub struct DeviceRow {
     pub device: String,
     pub department: String,
     pub kind: Option<String>,
+    /// Null when nothing was said, or when what was said is not of now: then `reason` says why.
     pub state: Option<DeviceState>,
+    /// `clock-behind` or `clock-ahead`: its own time and when it was received part too far.
+    pub reason: Option<String>,
     pub battery: Option<f64>,
     pub location: Option<String>,
     pub since: Option<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wardline_service::program::{self, Service};
 use wardline_service::{CommonArgs, Exit, Settings, SharedClock};
-use wardline_tui::{Format, Options};
+use wardline_tui::{Format, Options, ThemeChoice};
 
 use crate::compose::{self, Parts};
 
@@ -63,6 +63,9 @@ fn options(common: &CommonArgs, service: &Service) -> Options {
             .unwrap_or_default(),
         department: None,
         color: common.color.enabled(wanted()),
+        theme: ThemeChoice::Auto,
+        // Where its own aggregator does not answer there is nothing to wait for.
+        snapshot: None,
     }
 }
 
@@ -85,8 +88,8 @@ async fn lines(
 }
 
 async fn line(options: &Options) -> String {
-    match once(options, Format::Plain).await {
-        Ok(text) => text.lines().next().unwrap_or_default().to_owned(),
+    match once(options, Format::Line).await {
+        Ok(text) => text.trim_end().to_owned(),
         Err(error) => format!("no answer from the API yet: {error}"),
     }
 }

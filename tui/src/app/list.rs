@@ -1,9 +1,4 @@
-//! A list that a person moves through: what is chosen, and which rows pass the filter.
-
-use wardline_api::{BedRow, DepartmentRow};
-
-use super::App;
-use crate::model::Aged;
+//! A list that a person moves through: what is chosen, which rows pass the filter, by which column they stand.
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct List {
@@ -11,6 +6,9 @@ pub(crate) struct List {
     pub chosen: Option<String>,
     /// A row passes when it contains the text, in any case; with `!` before it, when it does not.
     pub filter: String,
+    /// By the title of the column; without it by name.
+    pub sort: Option<&'static str>,
+    pub turned: bool,
 }
 
 impl List {
@@ -27,8 +25,21 @@ impl List {
         self.chosen = names.get(place).cloned();
     }
 
+    /// The column after this one, and by name after the last.
+    pub(super) fn sort_next(&mut self, titles: &[&'static str]) {
+        let next = match self.sort {
+            None => 0,
+            Some(now) => titles
+                .iter()
+                .position(|title| *title == now)
+                .map_or(0, |n| n + 1),
+        };
+        self.sort = titles.get(next).copied();
+        self.turned = false;
+    }
+
     /// `words` are what a row shows.
-    pub(crate) fn passes(&self, words: &[&str]) -> bool {
+    pub(crate) fn passes<'a>(&self, mut words: impl Iterator<Item = &'a str>) -> bool {
         let (inverse, wanted) = match self.filter.strip_prefix('!') {
             Some(rest) => (true, rest),
             None => (false, self.filter.as_str()),
@@ -37,33 +48,6 @@ impl List {
             return true;
         }
         let wanted = wanted.to_lowercase();
-        let found = words
-            .iter()
-            .any(|word| word.to_lowercase().contains(&wanted));
-        found != inverse
-    }
-}
-
-impl App {
-    pub(crate) fn shown_departments(&self) -> impl Iterator<Item = &Aged<DepartmentRow>> {
-        let rows = self.model.departments.iter().flat_map(|rows| rows.iter());
-        rows.filter(|aged| self.departments.passes(&[&aged.row.department]))
-    }
-
-    pub(crate) fn shown_beds<'a>(
-        &'a self,
-        department: &'a str,
-    ) -> impl Iterator<Item = &'a Aged<BedRow>> {
-        let rows = self.model.beds.iter().flat_map(|rows| rows.iter());
-        rows.filter(move |aged| {
-            let bed = &aged.row;
-            bed.department == department
-                && self.beds.passes(&[
-                    &bed.bed,
-                    bed.class.as_str(),
-                    bed.status.as_str(),
-                    &crate::screens::notes(bed),
-                ])
-        })
+        words.any(|word| word.to_lowercase().contains(&wanted)) != inverse
     }
 }

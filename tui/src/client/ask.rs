@@ -1,4 +1,7 @@
 //! One question, one answer, within a time and a size.
+//!
+//! Nothing of the server is trusted: not how long it takes, not how much it sends, not that a reason is fit for a
+//! terminal. A part of a round that fails costs that part, and its reason is shown.
 
 use std::io::{BufReader, Read};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use crate::error::TuiError;
 use crate::limits::{
     ANSWER_BYTES_MAX, ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, REASON_CHARS_MAX, STREAM_QUIET_MS,
 };
-use crate::model::{Moment, Round, Section};
+use crate::model::{MonoMs, Place, Round, Section};
 use crate::text;
 
 /// Clones share their connections.
@@ -88,12 +91,25 @@ impl Asker {
     }
 
     /// Departments and the pipeline; in a full round beds, devices and warnings too.
-    pub(crate) fn round(&self, full: bool, asked: Moment) -> Result<Round, TuiError> {
+    pub(crate) fn round(
+        &self,
+        full: bool,
+        explained: Option<&Place>,
+        asked: MonoMs,
+    ) -> Result<Round, TuiError> {
         Ok(Round {
             asked,
             departments: self.get("/api/v1/departments")?,
             sources: self.section("/api/v1/sources"),
             accounting: self.section("/api/v1/accounting"),
+            reasons: self.section("/api/v1/reasons"),
+            explained: match explained {
+                Some(bed) => {
+                    let (name, site) = (encoded(&bed.name), encoded(&bed.site));
+                    self.section(&format!("/api/v1/explain/bed/{name}?site={site}"))
+                }
+                None => Section::NotAsked,
+            },
             beds: self.section_if(full, "/api/v1/beds"),
             devices: self.section_if(full, "/api/v1/devices"),
             about: self.section_if(full, "/api/v1/about"),
@@ -132,6 +148,16 @@ impl Asker {
         }
         Ok(BufReader::new(answer.into_body().into_reader()))
     }
+}
+
+/// A name as a part of a path.
+fn encoded(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let part = |b: u8| match plain(b) {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    };
+    name.bytes().map(part).collect()
 }
 
 /// Short, and without anything that could steer a terminal.

@@ -7,9 +7,9 @@ mod ask;
 mod poll;
 mod stream;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 pub(crate) use ask::Asker;
@@ -17,10 +17,10 @@ use wardline_service::Backoff;
 
 use crate::error::TuiError;
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
-use crate::model::{Feed, Moment};
+use crate::model::{MonoMs, Place, Update};
 
 /// Where the sender of feeds goes; `false` when nobody listens any more.
-pub(crate) type Sink = Arc<dyn Fn(Feed) -> bool + Send + Sync>;
+pub(crate) type Sink = Arc<dyn Fn(Update) -> bool + Send + Sync>;
 
 /// The clock of the model: milliseconds since it was made.
 #[derive(Debug, Clone, Copy)]
@@ -31,12 +31,12 @@ impl Since {
         Self(Instant::now())
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> MonoMs {
         u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-/// The address as it is asked: `http://host:port`, without a path at the end.
+/// The address as it is asked: `http://host:port`. A path at the end belongs to somebody else.
 pub(crate) fn base_url(given: &str) -> Result<String, TuiError> {
     let wrong = |why| TuiError::Address {
         given: crate::text::fit(given, 200),
@@ -60,6 +60,11 @@ pub(crate) fn base_url(given: &str) -> Result<String, TuiError> {
     if rest.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong("it contains a blank"));
     }
+    if rest.contains('/') {
+        return Err(wrong(
+            "it ends in a path, and the paths are the dashboard's own",
+        ));
+    }
     Ok(format!("http://{rest}"))
 }
 
@@ -68,14 +73,20 @@ pub(crate) struct Watch {
     stopping: Arc<AtomicBool>,
     asker: Asker,
     wake: SyncSender<()>,
+    explain: Explain,
 }
+
+/// The bed whose explanation is wanted.
+type Explain = Arc<Mutex<Option<Place>>>;
 
 impl Watch {
     pub(crate) fn start(base: &str, since: Since, sink: Sink) -> Result<Self, TuiError> {
         let stopping = Arc::new(AtomicBool::new(false));
         let asker = Asker::new(base);
         let (wake, woken) = std::sync::mpsc::sync_channel(1);
+        let explain = Explain::default();
         let poll = poll::Poll {
+            explain: explain.clone(),
             asker: asker.clone(),
             since,
             sink: sink.clone(),
@@ -93,7 +104,18 @@ impl Watch {
             stopping,
             asker,
             wake,
+            explain,
         })
+    }
+
+    /// From now on this bed's explanation comes with each round, and with one at once.
+    pub(crate) fn explain(&self, bed: Option<Place>) {
+        let asked = bed.is_some();
+        *self.explain.lock().unwrap_or_else(PoisonError::into_inner) = bed;
+        if asked {
+            // A poke that waits already does as well.
+            self.wake.try_send(()).ok();
+        }
     }
 }
 
@@ -120,4 +142,5 @@ fn backoff() -> Backoff {
 }
 
 #[cfg(test)]
+#[path = "../tests/client.rs"]
 mod tests;

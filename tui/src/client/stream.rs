@@ -13,7 +13,7 @@ use wardline_api::Change;
 
 use super::{Asker, Sink, backoff};
 use crate::limits::STREAM_LINE_BYTES_MAX;
-use crate::model::Feed;
+use crate::model::Update;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
@@ -108,7 +108,7 @@ impl Follow {
     /// `false` when nobody listens any more.
     fn pass_on(&self, said: Said) -> bool {
         match said {
-            Said::Change(change) => (self.sink)(Feed::Change(change)),
+            Said::Change(change) => (self.sink)(Update::Change(change)),
             Said::AskAgain => {
                 self.ask_again();
                 true

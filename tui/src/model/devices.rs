@@ -1,10 +1,9 @@
 //! Devices by what they are doing. A silent device is counted as silent, not as what it last said; one that never said
-//! anything is unknown.
+//! anything, or whose word is not of now, is unknown.
 
 use std::collections::BTreeMap;
 
-use wardline_api::DeviceRow;
-use wardline_api::DeviceState;
+use wardline_api::{DeviceRow, DeviceState};
 
 use super::Model;
 
@@ -24,9 +23,9 @@ impl DeviceWord {
         }
     }
 
+    /// As the API says it.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            DeviceWord::Said(DeviceState::InUse) => "in use",
             DeviceWord::Said(state) => state.as_str(),
             DeviceWord::Silent => "silent",
             DeviceWord::Unknown => "unknown",
@@ -46,10 +45,10 @@ impl DeviceCounts {
         *self.by_word.entry(word).or_default() += 1;
     }
 
-    /// `in use 7`, `silent 1`: the states that occur, in a fixed order.
+    /// `in-use 7`, `silent 1`: the states that occur, in a fixed order.
     pub(crate) fn facts(&self) -> Vec<String> {
-        self.by_word
-            .iter()
+        let words = self.by_word.iter();
+        words
             .map(|(word, n)| format!("{} {n}", word.as_str()))
             .collect()
     }
@@ -62,7 +61,7 @@ impl Model {
         let mut kinds: BTreeMap<String, DeviceCounts> = BTreeMap::new();
         for aged in self.devices.as_ref()?.iter() {
             let word = DeviceWord::of(&aged.row);
-            let kind = aged.row.kind.as_deref().unwrap_or("other");
+            let kind = aged.row.kind.as_deref().unwrap_or("of no kind");
             all.add(word);
             kinds.entry(kind.to_owned()).or_default().add(word);
         }

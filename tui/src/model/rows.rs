@@ -10,18 +10,34 @@ use wardline_api::{BedRow, DepartmentRow, DeviceRow};
 use crate::limits::ROWS_MAX;
 
 /// Milliseconds of a clock that only goes forward; where it starts does not matter.
-pub(crate) type Moment = u64;
+pub(crate) type MonoMs = u64;
+
+/// Whose it is and how it is called: names of two sites may be equal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub site: String,
+    pub name: String,
+}
+
+impl Place {
+    pub(crate) fn new(site: &str, name: &str) -> Self {
+        Self {
+            site: site.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
 
 pub(crate) trait Keyed {
-    fn key(&self) -> &str;
+    fn key(&self) -> Place;
     fn department(&self) -> &str;
 }
 
 macro_rules! keyed {
-    ($type:ty, $key:ident) => {
+    ($type:ty, $name:ident) => {
         impl Keyed for $type {
-            fn key(&self) -> &str {
-                &self.$key
+            fn key(&self) -> Place {
+                Place::new(&self.site, &self.$name)
             }
 
             fn department(&self) -> &str {
@@ -38,12 +54,12 @@ keyed!(DeviceRow, device);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Aged<T> {
     pub row: T,
-    pub heard: Moment,
+    pub heard: MonoMs,
 }
 
 impl<T> Aged<T> {
     /// Seconds that were true when the row was heard, as they are now.
-    pub(crate) fn grown(&self, seconds: Option<i64>, now: Moment) -> Option<i64> {
+    pub(crate) fn grown(&self, seconds: Option<i64>, now: MonoMs) -> Option<i64> {
         let passed = i64::try_from(now.saturating_sub(self.heard) / 1_000).unwrap_or(i64::MAX);
         seconds.map(|s| s.max(0).saturating_add(passed))
     }
@@ -52,7 +68,7 @@ impl<T> Aged<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rows<T> {
     rows: Vec<Aged<T>>,
-    places: HashMap<String, usize>,
+    places: HashMap<Place, usize>,
     /// Rows beyond the bound, which are not here.
     pub left_out: usize,
 }
@@ -81,17 +97,17 @@ impl<T: Keyed> Rows<T> {
         self.rows.is_empty()
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Aged<T>> {
+    pub(crate) fn get(&self, key: &Place) -> Option<&Aged<T>> {
         self.rows.get(*self.places.get(key)?)
     }
 
     /// A full answer to a question of `asked`.
-    pub(crate) fn replace(&mut self, rows: Vec<T>, asked: Moment, now: Moment) {
+    pub(crate) fn replace(&mut self, rows: Vec<T>, asked: MonoMs, now: MonoMs) {
         let mut before = std::mem::take(self);
         for row in rows {
             let newer = before
                 .places
-                .get(row.key())
+                .get(&row.key())
                 .and_then(|place| before.rows.get_mut(*place));
             match newer {
                 Some(kept) if kept.heard > asked => {
@@ -105,15 +121,15 @@ impl<T: Keyed> Rows<T> {
     }
 
     /// One row that changed.
-    pub(crate) fn put(&mut self, row: T, heard: Moment) {
+    pub(crate) fn put(&mut self, row: T, heard: MonoMs) {
         if let Some(place) = self
             .places
-            .get(row.key())
+            .get(&row.key())
             .and_then(|place| self.rows.get_mut(*place))
         {
             *place = Aged { row, heard };
         } else if self.rows.len() < ROWS_MAX {
-            self.places.insert(row.key().to_owned(), self.rows.len());
+            self.places.insert(row.key(), self.rows.len());
             self.rows.push(Aged { row, heard });
         } else {
             self.left_out += 1;
@@ -139,14 +155,20 @@ mod tests {
         rows.replace(vec![row("ED", 1), row("ICU", 1)], 0, 10);
         rows.put(row("ED", 2), 120);
         rows.replace(vec![row("ICU", 3), row("ED", 1)], 100, 130);
-        let seen: Vec<(&str, u32, Moment)> = rows
+        let seen: Vec<(&str, u32, MonoMs)> = rows
             .iter()
             .map(|r| (r.row.department.as_str(), r.row.occupied, r.heard))
             .collect();
         assert_eq!(seen, [("ICU", 3, 130), ("ED", 2, 120)]);
         rows.replace(vec![row("ED", 4)], 140, 150);
-        assert_eq!((rows.len(), rows.get("ED").unwrap().row.occupied), (1, 4));
-        assert!(rows.get("ICU").is_none());
+        assert_eq!(
+            (
+                rows.len(),
+                rows.get(&Place::new("", "ED")).unwrap().row.occupied
+            ),
+            (1, 4)
+        );
+        assert!(rows.get(&Place::new("", "ICU")).is_none());
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) fn json(sections: Vec<(&'static str, Value)>, only: Option<&str>) -> 
 /// Rows without a department (sources, stages) concern every department.
 fn wanted(row: &Value, only: Option<&str>) -> bool {
     match (only, row.get("department").and_then(Value::as_str)) {
-        (Some(only), Some(department)) => department == only,
+        (Some(only), Some(department)) => department.to_lowercase() == only.to_lowercase(),
         _ => true,
     }
 }

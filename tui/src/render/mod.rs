@@ -7,7 +7,7 @@ mod table;
 use clap::ValueEnum;
 
 pub(crate) use json::json;
-pub(crate) use plain::plain;
+pub(crate) use plain::{line, plain};
 pub(crate) use table::table;
 
 /// How `--once` prints.
@@ -19,4 +19,6 @@ pub enum Format {
     Json,
     /// One fact a line, for screen readers and grep
     Plain,
+    /// One line with its time, for a log
+    Line,
 }

@@ -3,11 +3,11 @@
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 
-use crate::model::{Model, Moment};
+use crate::model::{Model, MonoMs};
 use crate::screens::{Look, document};
-use crate::theme::Theme;
+use crate::theme::{Palette, Theme, ascii_text};
 
-pub(crate) fn table(model: &Model, theme: Theme, width: u16, now: Moment) -> String {
+pub(crate) fn table(model: &Model, theme: Theme, width: u16, now: MonoMs) -> String {
     let look = Look {
         theme,
         width: usize::from(width),
@@ -15,25 +15,17 @@ pub(crate) fn table(model: &Model, theme: Theme, width: u16, now: Moment) -> Str
     };
     let mut out = String::new();
     for line in document(model, &look) {
-        if theme.color {
-            out.push_str(&painted(&line));
-        } else {
-            let text: String = line
-                .spans
-                .iter()
-                .map(|span| span.content.as_ref())
-                .collect();
-            out.push_str(text.trim_end());
-        }
+        let line = painted(&line, theme.palette == Palette::Mono);
+        out.push_str(&if theme.ascii { ascii_text(&line) } else { line });
         out.push('\n');
     }
     out
 }
 
-fn painted(line: &Line<'_>) -> String {
+fn painted(line: &Line<'_>, plain: bool) -> String {
     let mut out = String::new();
     for span in &line.spans {
-        let codes = codes(span.style);
+        let codes = if plain { Vec::new() } else { codes(span.style) };
         if codes.is_empty() {
             out.push_str(&span.content);
         } else {
@@ -59,31 +51,15 @@ fn codes(style: Style) -> Vec<String> {
         .filter(|(m, _)| style.add_modifier.contains(*m))
         .map(|(_, code)| (*code).to_owned())
         .collect();
-    codes.extend(style.fg.and_then(|color| code(color, 30)));
-    codes.extend(style.bg.and_then(|color| code(color, 40)));
+    codes.extend(style.fg.and_then(|color| code(color, 38)));
+    codes.extend(style.bg.and_then(|color| code(color, 48)));
     codes
 }
 
-/// Of the 16; `base` is 30 for the letters and 40 for the ground.
-fn code(color: Color, base: u32) -> Option<String> {
-    let n = match color {
-        Color::Black => 0,
-        Color::Red => 1,
-        Color::Green => 2,
-        Color::Yellow => 3,
-        Color::Blue => 4,
-        Color::Magenta => 5,
-        Color::Cyan => 6,
-        Color::Gray => 7,
-        Color::DarkGray => 60,
-        Color::LightRed => 61,
-        Color::LightGreen => 62,
-        Color::LightYellow => 63,
-        Color::LightBlue => 64,
-        Color::LightMagenta => 65,
-        Color::LightCyan => 66,
-        Color::White => 67,
-        _ => return None,
-    };
-    Some((base + n).to_string())
+/// Of the 256; `ground` is 38 for the letters and 48 for what is behind them.
+fn code(color: Color, ground: u8) -> Option<String> {
+    match color {
+        Color::Indexed(n) => Some(format!("{ground};5;{n}")),
+        _ => None,
+    }
 }

@@ -1,193 +1,144 @@
-//! The capacity bar: a department's staffed beds are its full length, so that bars of large and small departments
-//! compare. What is beyond (beds without staff, most of them closed) stands behind the mark.
+//! The capacity bar: one cell a bed where all bars fit, else one cell for so many beds, which the heading says. Beds with
+//! staff stand before the mark and those without behind it, free ones first on each side.
 //!
-//! A state with one bed gets at least one cell where there is room: a single dirty bed among forty is still seen.
+//! The two sides are divided before anything is rounded, so no bed ever stands on the wrong side of the mark; a state
+//! with one bed gets a cell wherever there is one: a single free bed among forty is still seen.
 
 use ratatui::text::Span;
 use wardline_api::BedStatus;
-use wardline_api::DepartmentRow;
 
 use super::Look;
-use crate::model::Census;
+use crate::model::BedCounts;
 use crate::theme::{Role, glyph};
 
-/// From what is taken to what is free to what cannot be used.
-const ORDER: [BedStatus; 8] = [
-    BedStatus::Occupied,
-    BedStatus::Reserved,
-    BedStatus::Dirty,
-    BedStatus::Cleaning,
-    BedStatus::Unknown,
+pub(super) const TITLE: &str = "BEDS";
+
+/// From what is free over what soon will be to what cannot be used.
+pub(super) const ORDER: [BedStatus; 8] = [
     BedStatus::Available,
+    BedStatus::Cleaning,
+    BedStatus::Dirty,
+    BedStatus::Reserved,
+    BedStatus::Unknown,
+    BedStatus::Occupied,
     BedStatus::Blocked,
     BedStatus::Closed,
 ];
 
-/// Cells behind the mark.
-pub(super) const BEYOND: usize = 4;
 const MARK: char = '▏';
 const MORE: char = '+';
 
-/// `width` cells for the staffed beds, the mark, and `beyond` cells.
-pub(super) fn spans(
-    row: &DepartmentRow,
-    look: &Look,
+/// How many beds a cell stands for, and how many cells there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Scale {
+    beds: u32,
     width: usize,
-    beyond: usize,
-) -> Vec<Span<'static>> {
-    let cells = cells(row, width, beyond);
-    let mut out: Vec<Span<'static>> = Vec::new();
-    for (n, cell) in cells.iter().enumerate() {
-        if n == width {
+}
+
+impl Scale {
+    /// The finest in which all rows fit.
+    pub(super) fn of(rows: impl Iterator<Item = BedCounts>, width: Option<usize>) -> Self {
+        let width = width.unwrap_or(0);
+        let rows: Vec<BedCounts> = rows.collect();
+        let fits = |beds: u32| {
+            rows.iter()
+                .all(|row| Scale { beds, width }.needs(row) <= width)
+        };
+        let most = rows
+            .iter()
+            .map(|row| sum(&row.staffed).saturating_add(sum(&row.unstaffed)));
+        let most = most.max().unwrap_or(1).max(1);
+        // Coarser by doubling, then the finest of the last step.
+        let mut beds = 1u32;
+        while beds < most && !fits(beds) {
+            beds = beds.saturating_mul(2);
+        }
+        let step = usize::try_from(beds / 128).unwrap_or(0).max(1);
+        let finest = (beds / 2 + 1..=beds).step_by(step).find(|n| fits(*n));
+        let beds = finest.unwrap_or(beds);
+        Self { beds, width }
+    }
+
+    /// `, 3 a cell`; nothing where each bed has its own.
+    pub(super) fn note(self) -> String {
+        match self.beds {
+            1 => String::new(),
+            n => format!(", {n} a cell"),
+        }
+    }
+
+    fn needs(self, row: &BedCounts) -> usize {
+        let cells = |counts| self.shares(counts).iter().map(|(_, n, _)| n).sum::<usize>();
+        let behind = cells(&row.unstaffed);
+        cells(&row.staffed) + behind + usize::from(behind > 0)
+    }
+
+    /// One entry a cell, and no more than there is room for and one.
+    fn cells(self, counts: &[u32; 8]) -> Vec<BedStatus> {
+        let shares = self.shares(counts).into_iter();
+        let cells = shares.flat_map(|(status, n, _)| std::iter::repeat_n(status, n));
+        cells.take(self.width + 1).collect()
+    }
+
+    /// Cells of each state, and what was left over. Largest remainders, but nothing that there is gets none.
+    fn shares(self, counts: &[u32; 8]) -> Vec<(BedStatus, usize, u32)> {
+        let of = |status: BedStatus| {
+            let at = BedStatus::ALL.iter().position(|s| *s == status);
+            at.and_then(|at| counts.get(at)).copied().unwrap_or(0)
+        };
+        let there: Vec<(BedStatus, u32)> = ORDER
+            .iter()
+            .map(|s| (*s, of(*s)))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        let total = usize::try_from(sum(counts).div_ceil(self.beds)).unwrap_or(usize::MAX);
+        let total = total.max(there.len());
+        let mut shares: Vec<(BedStatus, usize, u32)> = there
+            .iter()
+            .map(|(status, n)| {
+                let whole = usize::try_from(n / self.beds).unwrap_or(usize::MAX);
+                let rest = if whole == 0 { 0 } else { n % self.beds };
+                (*status, whole.max(1), rest)
+            })
+            .collect();
+        let mut used: usize = shares.iter().map(|(_, n, _)| n).sum();
+        while used < total {
+            let Some(next) = shares.iter_mut().max_by_key(|(_, _, rest)| *rest) else {
+                break;
+            };
+            (next.1, next.2) = (next.1 + 1, 0);
+            used += 1;
+        }
+        while used > total {
+            let Some(widest) = shares.iter_mut().max_by_key(|(_, n, _)| *n) else {
+                break;
+            };
+            widest.1 = widest.1.saturating_sub(1);
+            used -= 1;
+        }
+        shares
+    }
+
+    pub(super) fn spans(self, row: &BedCounts, look: &Look) -> Vec<Span<'static>> {
+        let bed = |status: &BedStatus| look.span(Role::Bed(*status), glyph(*status));
+        let mut out: Vec<Span<'static>> = self.cells(&row.staffed).iter().map(bed).collect();
+        let behind = self.cells(&row.unstaffed);
+        if !behind.is_empty() {
             out.push(look.span(Role::Dim, MARK));
+            out.extend(behind.iter().map(bed));
         }
-        match cell {
-            Some(status) => out.push(look.span(Role::Bed(*status), glyph(*status))),
-            None => out.push(look.span(Role::Normal, MORE)),
+        if out.len() > self.width {
+            out.truncate(self.width.saturating_sub(1));
+            out.extend((self.width > 0).then(|| look.span(Role::Normal, MORE)));
         }
+        out
     }
-    if cells.len() <= width {
-        out.push(look.span(Role::Normal, " ".repeat(width - cells.len())));
-        out.push(look.span(Role::Dim, MARK));
-    }
-    out
 }
 
-/// One entry a cell; `None` for "and more".
-fn cells(row: &DepartmentRow, width: usize, beyond: usize) -> Vec<Option<BedStatus>> {
-    let counts = ORDER.map(|status| (status, Census::of(row, status)));
-    let total: u64 = counts.iter().map(|(_, n)| u64::from(*n)).sum();
-    let full = if row.staffed > 0 {
-        u64::from(row.staffed)
-    } else {
-        total
-    };
-    if total == 0 || width == 0 {
-        return Vec::new();
-    }
-    let room = u64::try_from(width).unwrap_or(u64::MAX);
-    let most = width + beyond;
-    let exact = usize::try_from((total * room).div_ceil(full)).unwrap_or(usize::MAX);
-    let target = exact.min(most);
-    // Beyond the room nothing is squeezed: the staffed part keeps its scale, and the rest is cut.
-    let mut shares: Vec<(BedStatus, usize)> = counts
-        .iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(status, n)| {
-            let share = (u64::from(*n) * room + full / 2) / full;
-            (
-                *status,
-                usize::try_from(share).unwrap_or(usize::MAX).clamp(1, most),
-            )
-        })
-        .collect();
-    if exact <= most {
-        settle(&mut shares, target);
-    }
-    let mut out: Vec<Option<BedStatus>> = shares
-        .iter()
-        .flat_map(|(status, n)| std::iter::repeat_n(Some(*status), *n))
-        .take(most)
-        .collect();
-    if exact > most
-        && let Some(last) = out.last_mut()
-    {
-        *last = None;
-    }
-    out
-}
-
-/// Makes the shares add up, at the cost of the largest.
-fn settle(shares: &mut Vec<(BedStatus, usize)>, target: usize) {
-    loop {
-        let sum: usize = shares.iter().map(|(_, n)| n).sum();
-        let largest = shares.iter_mut().max_by_key(|(_, n)| *n);
-        match (largest, sum.cmp(&target)) {
-            (Some((_, n)), std::cmp::Ordering::Less) => *n += target - sum,
-            (Some((_, n)), std::cmp::Ordering::Greater) if *n > 1 => *n -= 1,
-            (Some(_), std::cmp::Ordering::Greater) => {
-                shares.pop();
-            }
-            _ => return,
-        }
-    }
+fn sum(counts: &[u32; 8]) -> u32 {
+    counts.iter().fold(0, |sum, n| sum.saturating_add(*n))
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn drawn(row: &DepartmentRow, width: usize) -> String {
-        let look = Look {
-            theme: crate::theme::Theme::default(),
-            width: 80,
-            now: 0,
-        };
-        spans(row, &look, width, BEYOND)
-            .iter()
-            .map(|s| s.content.as_ref())
-            .collect()
-    }
-
-    fn row(staffed: u32, occupied: u32, available: u32, dirty: u32, closed: u32) -> DepartmentRow {
-        let beds = occupied + available + dirty + closed;
-        DepartmentRow {
-            staffed,
-            occupied,
-            available,
-            dirty,
-            closed,
-            beds,
-            ..DepartmentRow::default()
-        }
-    }
-
-    #[test]
-    fn a_full_bar_is_all_staffed_beds_occupied() {
-        assert_eq!(drawn(&row(10, 10, 0, 0, 0), 10), "██████████▏");
-        assert_eq!(drawn(&row(10, 5, 5, 0, 0), 10), "█████·····▏");
-        assert_eq!(drawn(&row(10, 10, 0, 0, 2), 10), "██████████▏==");
-    }
-
-    #[test]
-    fn one_bed_of_many_is_still_seen() {
-        assert_eq!(drawn(&row(100, 98, 1, 1, 0), 10), "████████▒·▏");
-    }
-
-    #[test]
-    fn more_beds_than_room_are_told() {
-        assert_eq!(drawn(&row(10, 8, 2, 0, 10), 10), "████████··▏===+");
-        assert_eq!(drawn(&row(10, 20, 0, 0, 0), 10), "██████████▏███+");
-    }
-
-    #[test]
-    fn p10_nothing_known_is_not_free() {
-        assert_eq!(drawn(&DepartmentRow::default(), 4), "    ▏");
-        let unknown = DepartmentRow {
-            beds: 4,
-            staffed: 4,
-            unknown: 4,
-            ..DepartmentRow::default()
-        };
-        assert_eq!(drawn(&unknown, 4), "????▏");
-        let unstaffed = DepartmentRow {
-            beds: 4,
-            closed: 4,
-            ..DepartmentRow::default()
-        };
-        assert_eq!(drawn(&unstaffed, 4), "====▏");
-    }
-
-    proptest! {
-        #[test]
-        fn any_row_fits_its_room(counts in proptest::array::uniform8(0u32..5000), staffed in 0u32..5000, width in 0usize..120) {
-            let [occupied, available, reserved, dirty, cleaning, blocked, closed, unknown] = counts;
-            let row = DepartmentRow {
-                staffed, occupied, available, reserved, dirty, cleaning, blocked, closed, unknown, ..DepartmentRow::default()
-            };
-            prop_assert!(crate::text::width(&drawn(&row, width)) <= width + 1 + BEYOND);
-        }
-    }
-}
+#[path = "../tests/bar.rs"]
+mod tests;

@@ -16,21 +16,17 @@ pub(super) fn line(app: &App, look: &Look, extent: Option<&str>) -> Line<'static
         spans.push(look.span(Role::Strong, typed));
         spans.push(look.span(Role::Normal, "   "));
     }
+    let right = joined(&origin(app, extent), &look.words(" · "), look.width / 2);
+    let right = text::clean(&right);
     for (key, does) in current(app) {
         let room = text::width(key) + text::width(does) + 3;
-        if used + room > look.width {
+        if used + room > look.width.saturating_sub(text::width(&right)) {
             break;
         }
         spans.push(look.span(Role::Strong, key));
         spans.push(look.span(Role::Dim, format!(" {does}  ")));
         used += room;
     }
-    let right = joined(
-        &origin(app, extent),
-        " · ",
-        look.width.saturating_sub(used + 1),
-    );
-    let right = text::clean(&right);
     let gap = look.width.saturating_sub(used + text::width(&right));
     spans.push(look.span(Role::Normal, " ".repeat(gap)));
     spans.push(look.span(Role::Dim, right));
@@ -38,7 +34,7 @@ pub(super) fn line(app: &App, look: &Look, extent: Option<&str>) -> Line<'static
 }
 
 fn typed(app: &App, look: &Look) -> String {
-    text::fit(&format!("/{}", app.list().filter), look.width / 2)
+    text::fit(&format!("/{}", app.view.list.filter), look.width / 2)
 }
 
 /// The column of the cursor while a filter is typed.
@@ -48,8 +44,8 @@ pub(super) fn cursor(app: &App, look: &Look) -> Option<u16> {
 
 fn origin(app: &App, extent: Option<&str>) -> Vec<String> {
     let mut parts: Vec<String> = extent.map(str::to_owned).into_iter().collect();
-    if !app.typing && !app.list().filter.is_empty() {
-        parts.push(format!("filter {}", app.list().filter));
+    if !app.typing && !app.view.list.filter.is_empty() {
+        parts.push(format!("filter {}", app.view.list.filter));
     }
     parts.extend(app.model.only.as_ref().map(|only| format!("{only} only")));
     let api = app

@@ -1,32 +1,34 @@
-//! From state to picture. Every screen is a list of styled lines for a width; the interactive picture and `--once
-//! --format table` are made from the same lines. Pure: no terminal is touched here.
+//! From state to picture. Every screen is a page (`page.rs`); the interactive picture and `--once --format table` are
+//! made from the same pages. Pure: no terminal is touched here.
 //!
-//! Head and footer are always there, and the body gets the lines between them: a list that does not fit is paged, with
-//! a count. Below the smallest size the picture says so instead of being wrong.
+//! A new screen is a file with a `page`, a variant of `app::Screen`, and its line in `page_of` and in the help.
 
 mod bar;
 mod beds;
-mod departments;
+mod devices;
+mod explain;
+mod feeds;
 mod footer;
 mod grid;
-mod health;
+mod head;
 mod help;
-mod small;
-mod verdict;
+mod house;
+mod lines;
+mod page;
+mod reasons;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::app::{App, Screen};
-use crate::limits::{COLUMNS_MIN, COLUMNS_WIDE, LINES_MIN};
-use crate::model::Moment;
+use crate::limits::COLUMNS_WIDE;
+use crate::model::{Model, MonoMs};
 use crate::text;
 use crate::theme::{self, Role, Theme};
+use page::{Body, Page};
 
-pub(crate) use beds::notes;
-pub(crate) use departments::document;
-pub(crate) use health::facts as health_facts;
+pub(crate) use lines::facts as pipeline_facts;
 
 /// What is to stand in the terminal, and where its cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub(crate) struct Picture {
 pub(crate) struct Look {
     pub theme: Theme,
     pub width: usize,
-    pub now: Moment,
+    pub now: MonoMs,
 }
 
 impl Look {
@@ -48,47 +50,74 @@ impl Look {
         self.width >= usize::from(COLUMNS_WIDE)
     }
 
+    /// As the terminal can show it: before anything is measured, because `>=` is wider than `≥`.
+    pub(crate) fn words(&self, words: &str) -> String {
+        match self.theme.ascii {
+            true => theme::ascii_text(words),
+            false => words.to_owned(),
+        }
+    }
+
     pub(crate) fn span(&self, role: Role, text: impl Into<String>) -> Span<'static> {
-        Span::styled(text.into(), self.theme.style(role))
+        let text = text.into();
+        let text = if self.theme.ascii {
+            theme::ascii_text(&text)
+        } else {
+            text
+        };
+        Span::styled(text, self.theme.style(role))
     }
 
     pub(crate) fn line(&self, role: Role, line: &str) -> Line<'static> {
-        Line::from(self.span(role, text::fit(line, self.width)))
+        Line::from(self.span(role, text::fit(&self.words(line), self.width)))
     }
 }
 
-/// The part between head and footer.
-struct Body {
-    lines: Vec<Line<'static>>,
-    /// The line with what is chosen.
-    chosen: Option<usize>,
-    /// `1-15 of 40`, where a list does not fit.
-    extent: Option<String>,
+fn page_of(app: &App, look: &Look) -> Page {
+    let model = &app.model;
+    let page = match &app.view.screen {
+        Screen::House => house::page(model, look),
+        Screen::Department(place) => beds::page(model, place, look),
+        Screen::Bed(place) => explain::page(model, place, look),
+        Screen::Devices => devices::page(model, look),
+        Screen::Feeds => feeds::page(model, look),
+        Screen::Reasons(fate) => reasons::page(model, fate, look),
+    };
+    page.arranged(&app.view.list)
 }
 
-impl Body {
-    fn of(lines: Vec<Line<'static>>) -> Self {
-        Body {
-            lines,
-            chosen: None,
-            extent: None,
-        }
+/// As wide as everything: what can be chosen does not depend on the window.
+fn unseen(now: MonoMs) -> Look {
+    Look {
+        theme: Theme::default(),
+        width: usize::from(u16::MAX),
+        now,
     }
 }
 
-pub(crate) fn picture(app: &App, theme: Theme, area: Rect, now: Moment) -> Picture {
+/// What can be chosen on the open screen, in the order shown, and what each opens.
+pub(crate) fn choices(app: &App, now: MonoMs) -> Vec<(String, Option<Screen>)> {
+    page_of(app, &unseen(now)).choices()
+}
+
+/// The columns by which the open screen can be sorted.
+pub(crate) fn titles(app: &App, now: MonoMs) -> Vec<&'static str> {
+    let columns = page_of(app, &unseen(now)).columns;
+    columns
+        .iter()
+        .filter(|column| column.shown)
+        .map(|column| column.title)
+        .collect()
+}
+
+pub(crate) fn picture(app: &App, theme: Theme, area: Rect, now: MonoMs) -> Picture {
     let look = Look {
         theme,
         width: usize::from(area.width),
         now,
     };
     let mut buffer = Buffer::empty(area);
-    let cursor = if area.width < COLUMNS_MIN || area.height < LINES_MIN {
-        lay(&mut buffer, 0, &small::lines(app, &look, area.height));
-        None
-    } else {
-        full(app, &look, &mut buffer)
-    };
+    let cursor = full(app, &look, &mut buffer);
     if theme.ascii {
         to_ascii(&mut buffer);
     }
@@ -97,29 +126,44 @@ pub(crate) fn picture(app: &App, theme: Theme, area: Rect, now: Moment) -> Pictu
 
 fn full(app: &App, look: &Look, buffer: &mut Buffer) -> Option<Position> {
     let height = usize::from(buffer.area.height);
-    let head = verdict::lines(&app.model, look);
-    let room = height.saturating_sub(head.len() + 1);
-    let body = if app.help {
-        Body::of(help::lines(app, look, room))
-    } else {
-        match &app.screen {
-            Screen::Departments => departments::body(app, look, room),
-            Screen::Beds { department } => beds::body(app, department, look, room),
-        }
+    let head = head::lines(&app.model, &head::way(app), look, height >= 4);
+    let foot = usize::from(height >= 5 || app.typing);
+    let room = height.saturating_sub(head.len() + foot);
+    let body = match app.help {
+        true => Body {
+            lines: help::page(app, look, room),
+            chosen: None,
+            extent: None,
+        },
+        false => page_of(app, look).body(&app.view.list, look, room),
     };
-    let foot = footer::line(app, look, body.extent.as_deref());
     let bottom = buffer.area.height.saturating_sub(1);
     let first = lay(buffer, 0, &head);
     lay(buffer, first, &body.lines);
-    lay(buffer, bottom, &[foot]);
-    let chosen = body
-        .chosen
-        .and_then(|line| u16::try_from(line).ok())
-        .map(|line| first.saturating_add(line));
-    if app.typing {
-        return footer::cursor(app, look).map(|x| Position::new(x, bottom));
+    if foot > 0 {
+        lay(
+            buffer,
+            bottom,
+            &[footer::line(app, look, body.extent.as_deref())],
+        );
     }
-    chosen.filter(|y| *y < bottom).map(|y| Position::new(0, y))
+    if app.typing {
+        let column = footer::cursor(app, look)?.min(buffer.area.width.saturating_sub(1));
+        return Some(Position::new(column, bottom));
+    }
+    let line = body.chosen.and_then(|line| u16::try_from(line).ok())?;
+    Some(first.saturating_add(line))
+        .filter(|y| *y <= bottom)
+        .map(|y| Position::new(0, y))
+}
+
+/// The first screen with all its rows, for paper and pipes.
+pub(crate) fn document(model: &Model, look: &Look) -> Vec<Line<'static>> {
+    let mut lines = head::lines(model, &head::site(model), look, false);
+    lines.push(Line::default());
+    let page = house::page(model, look).arranged(&crate::app::List::default());
+    lines.extend(page.document(look));
+    lines
 }
 
 /// Lines from `y` on, as far as there is room; gives the line after the last.
@@ -164,16 +208,6 @@ fn joined(parts: &[String], separator: &str, width: usize) -> String {
     out
 }
 
-/// The page of `rows` lines on which the chosen one is: first and one after the last.
-fn page(chosen: usize, rows: usize, total: usize) -> (usize, usize) {
-    let rows = rows.max(1);
-    let first = chosen / rows * rows;
-    (first, (first + rows).min(total))
-}
-
-fn extent(first: usize, end: usize, total: usize) -> Option<String> {
-    (end - first.min(end) < total).then(|| format!("{}-{end} of {total}", first + 1))
-}
-
 #[cfg(test)]
+#[path = "../tests/screens.rs"]
 mod tests;

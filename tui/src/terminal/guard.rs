@@ -12,6 +12,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::layout::Size;
+use rustix::process::Signal;
 
 use crate::error::TuiError;
 use crate::screens::Picture;
@@ -28,12 +29,8 @@ impl Guard {
     pub(super) fn enter() -> Result<Self, TuiError> {
         HOOK.call_once(install_hook);
         PANICKED.store(false, Ordering::Release);
-        enable_raw_mode().map_err(TuiError::Terminal)?;
-        OURS.store(true, Ordering::Release);
-        // From here on a failure gives the terminal back as well.
-        let entered = execute!(stdout(), EnterAlternateScreen)
-            .and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
-        match entered {
+        take()?;
+        match Terminal::new(CrosstermBackend::new(stdout())) {
             Ok(terminal) => Ok(Guard { terminal }),
             Err(error) => {
                 give_back();
@@ -59,6 +56,32 @@ impl Guard {
         });
         drawn.map(drop).map_err(TuiError::Terminal)
     }
+}
+
+impl Guard {
+    /// Forgets what stands there: somebody else wrote on it.
+    pub(super) fn clear(&mut self) -> Result<(), TuiError> {
+        self.terminal.clear().map_err(TuiError::Terminal)
+    }
+
+    /// Gives the terminal back and stops, as other programs do; goes on when it is continued.
+    pub(super) fn suspend(&mut self) -> Result<(), TuiError> {
+        give_back();
+        let stopped = rustix::process::kill_process(rustix::process::getpid(), Signal::TSTP);
+        take()?;
+        stopped.map_err(|error| TuiError::Terminal(error.into()))?;
+        self.clear()
+    }
+}
+
+/// Raw, and a screen of our own; whatever fails, it is given back.
+fn take() -> Result<(), TuiError> {
+    enable_raw_mode().map_err(TuiError::Terminal)?;
+    OURS.store(true, Ordering::Release);
+    execute!(stdout(), EnterAlternateScreen).map_err(|error| {
+        give_back();
+        TuiError::Terminal(error)
+    })
 }
 
 impl Drop for Guard {

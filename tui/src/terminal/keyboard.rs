@@ -45,7 +45,7 @@ fn read(inputs: &SyncSender<Input>, stopping: &AtomicBool) {
             Ok(false) => continue,
             Ok(true) => event::read().ok().and_then(|event| input(&event)),
             // No terminal any more: whoever watches it has gone.
-            Err(_) => Some(Input::Key(Key::Interrupt)),
+            Err(_) => Some(Input::Key(Key::Control('c'))),
         };
         if let Some(input) = input
             && inputs.send(input).is_err()
@@ -65,7 +65,10 @@ fn input(event: &Event) -> Option<Input> {
 
 fn pressed(key: &KeyEvent) -> Option<Key> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return (key.code == KeyCode::Char('c')).then_some(Key::Interrupt);
+        return match key.code {
+            KeyCode::Char(letter) => Some(Key::Control(letter)),
+            _ => None,
+        };
     }
     Some(match key.code {
         KeyCode::Up => Key::Up,

@@ -5,7 +5,9 @@
 
 mod guard;
 mod keyboard;
+mod snapshot;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
@@ -15,13 +17,27 @@ use crate::app::{App, Effect, Input};
 use crate::client::{Since, Watch};
 use crate::error::TuiError;
 use crate::limits::{AGES_EVERY_MS, DRAW_EVERY_MS, INPUTS_MAX, INPUTS_PER_DRAW_MAX, STOP_LOOK_MS};
-use crate::model::Moment;
+use crate::model::MonoMs;
+use crate::model::{Section, Update};
 use crate::screens::{Picture, picture};
 use crate::theme::Theme;
 use guard::Guard;
+use snapshot::Snapshot;
 
-pub(crate) fn run(app: App, theme: Theme, stop: impl Fn() -> bool) -> Result<(), TuiError> {
+pub(crate) fn run(
+    mut app: App,
+    theme: Theme,
+    kept: Option<PathBuf>,
+    stop: impl Fn() -> bool,
+) -> Result<(), TuiError> {
     let since = Since::start();
+    let snapshot = Snapshot::new(kept, &app.model.api);
+    if let Some(round) = snapshot.read() {
+        app.update(
+            Input::Update(Update::Snapshot(Box::new(round))),
+            since.now(),
+        );
+    }
     let (inputs, heard) = std::sync::mpsc::sync_channel(INPUTS_MAX);
     let mut guard = Guard::enter()?;
     let keyboard = keyboard::start(inputs.clone())?;
@@ -33,9 +49,10 @@ pub(crate) fn run(app: App, theme: Theme, stop: impl Fn() -> bool) -> Result<(),
         shown: None,
         drawn: 0,
         looked: 0,
+        snapshot,
+        watch,
     }
     .follow(&mut guard, &heard, stop);
-    drop(watch);
     // Threads that wait to hand over an input see that nobody takes it any more.
     drop(heard);
     keyboard.stop();
@@ -43,7 +60,7 @@ pub(crate) fn run(app: App, theme: Theme, stop: impl Fn() -> bool) -> Result<(),
 }
 
 fn watch(api: &str, since: Since, inputs: SyncSender<Input>) -> Result<Watch, TuiError> {
-    let sink = move |feed| inputs.send(Input::Feed(feed)).is_ok();
+    let sink = move |update| inputs.send(Input::Update(update)).is_ok();
     Watch::start(api, since, std::sync::Arc::new(sink))
 }
 
@@ -52,8 +69,10 @@ struct Dashboard {
     theme: Theme,
     since: Since,
     shown: Option<Picture>,
-    drawn: Moment,
-    looked: Moment,
+    drawn: MonoMs,
+    looked: MonoMs,
+    snapshot: Snapshot,
+    watch: Watch,
 }
 
 impl Dashboard {
@@ -77,10 +96,13 @@ impl Dashboard {
             let wait = if due { DRAW_EVERY_MS } else { STOP_LOOK_MS };
             match heard.recv_timeout(Duration::from_millis(wait)) {
                 Ok(input) => {
-                    urgent |= !matches!(input, Input::Feed(_));
+                    urgent |= !matches!(input, Input::Update(_));
                     due = true;
-                    if self.take(input) == Effect::Quit || self.drain(heard) == Effect::Quit {
-                        return Ok(());
+                    let first = std::iter::once(input);
+                    for input in first.chain(heard.try_iter().take(INPUTS_PER_DRAW_MAX)) {
+                        if !self.take(input, guard)? {
+                            return Ok(());
+                        }
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -91,21 +113,30 @@ impl Dashboard {
         Ok(())
     }
 
-    fn take(&mut self, input: Input) -> Effect {
+    /// `false` when it is over.
+    fn take(&mut self, input: Input, guard: &mut Guard) -> Result<bool, TuiError> {
         if input == Input::Resized {
             self.shown = None;
         }
-        self.app.update(input, self.since.now())
-    }
-
-    /// What came meanwhile belongs to the same picture.
-    fn drain(&mut self, heard: &Receiver<Input>) -> Effect {
-        for input in heard.try_iter().take(INPUTS_PER_DRAW_MAX) {
-            if self.take(input) == Effect::Quit {
-                return Effect::Quit;
+        if let Input::Update(Update::Round(round)) = &input
+            && let Section::Got(_) = round.beds
+        {
+            self.snapshot.keep(round, self.since.now());
+        }
+        match self.app.update(input, self.since.now()) {
+            Effect::None => {}
+            Effect::Quit => return Ok(false),
+            Effect::Explain(bed) => self.watch.explain(bed),
+            Effect::Redraw => {
+                guard.clear()?;
+                self.shown = None;
+            }
+            Effect::Suspend => {
+                guard.suspend()?;
+                self.shown = None;
             }
         }
-        Effect::None
+        Ok(true)
     }
 
     /// Nothing is written when nothing that is shown has changed.

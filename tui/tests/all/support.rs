@@ -161,14 +161,14 @@ pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 pub(crate) const DEPARTMENTS: &str = r#"{"as_of":"2026-03-01T10:00:00Z","departments":[
- {"department":"ED","beds":12,"staffed":12,"occupied":11,"available":0,"reserved":0,"dirty":1,"cleaning":0,"blocked":0,"closed":0,"unknown":0,"on_leave":0,"pending_in":1,"pending_out":2,"occupancy":0.9166,"conflicts":0,"oldest_dirty_s":840,"age_s":3,"coverage":1.0},
- {"department":"ICU","beds":12,"staffed":11,"occupied":10,"available":1,"reserved":0,"dirty":0,"cleaning":0,"blocked":0,"closed":1,"unknown":0,"on_leave":0,"pending_in":0,"pending_out":0,"occupancy":0.909,"conflicts":0,"oldest_dirty_s":null,"age_s":9,"coverage":1.0}]}"#;
-pub(crate) const BEDS: &str = r#"{"as_of":"2026-03-01T10:00:00Z","beds":[{"bed":"ICU^1^1","department":"ICU","class":"icu","staffed":true,"status":"occupied","reason":null,"on_leave":false,"since":"2026-03-01T09:00:00Z","age_s":9,"listed":true,"flags":[],"conflict":[]}]}"#;
-pub(crate) const DEVICES: &str = r#"{"as_of":"2026-03-01T10:00:00Z","devices":[{"device":"p1","department":"ICU","kind":"pump","state":"in-use","battery":80,"location":null,"since":null,"age_s":4,"silent":false},{"device":"p2","department":"ED","kind":"pump","state":"ready","battery":null,"location":null,"since":null,"age_s":4,"silent":true}]}"#;
-pub(crate) const SOURCES: &str = r#"{"as_of":"2026-03-01T10:00:00Z","sources":[{"site":"st-mary","kind":"agent","name":"gw-1","connected":true,"last_event":"2026-03-01T09:59:57Z","age_s":3,"backlog":0,"lag_s":1,"watermark":17,"incarnation":"1","gaps":0,"clock_uncertainty_ms":null,"insecure":false,"problem":null}]}"#;
+ {"site":"st-mary","department":"ED","beds":12,"staffed":12,"occupied":11,"occupied_unstaffed":0,"available_unstaffed":0,"available":0,"reserved":0,"dirty":1,"cleaning":0,"blocked":0,"closed":0,"unknown":0,"on_leave":0,"pending_in":1,"pending_out":2,"occupancy":0.9166,"conflicts":0,"oldest_dirty_s":840,"age_s":3,"coverage":1.0},
+ {"site":"st-mary","department":"ICU","beds":12,"staffed":11,"occupied":10,"occupied_unstaffed":0,"available_unstaffed":0,"available":1,"reserved":0,"dirty":0,"cleaning":0,"blocked":0,"closed":1,"unknown":0,"on_leave":0,"pending_in":0,"pending_out":0,"occupancy":0.909,"conflicts":0,"oldest_dirty_s":null,"age_s":9,"coverage":1.0}]}"#;
+pub(crate) const BEDS: &str = r#"{"as_of":"2026-03-01T10:00:00Z","beds":[{"site":"st-mary","bed":"ICU^1^1","department":"ICU","class":"icu","staffed":true,"status":"occupied","reason":null,"on_leave":false,"since":"2026-03-01T09:00:00Z","age_s":9,"listed":true,"flags":[],"conflict":[]}]}"#;
+pub(crate) const DEVICES: &str = r#"{"as_of":"2026-03-01T10:00:00Z","devices":[{"site":"st-mary","device":"p1","department":"ICU","kind":"pump","state":"in-use","reason":null,"battery":80,"location":null,"since":null,"age_s":4,"silent":false},{"site":"st-mary","device":"p2","department":"ED","kind":"pump","state":"ready","reason":null,"battery":null,"location":null,"since":null,"age_s":4,"silent":true}]}"#;
+pub(crate) const SOURCES: &str = r#"{"as_of":"2026-03-01T10:00:00Z","sources":[{"site":"st-mary","kind":"agent","name":"gw-1","connected":true,"last_event":"2026-03-01T09:59:57Z","age_s":3,"backlog":0,"lag_s":1,"watermark":17,"incarnation":"1","gaps":0,"clock_uncertainty_ms":null,"insecure":false,"problem":null,"feed":null}]}"#;
 pub(crate) const ACCOUNTING: &str = r#"{"as_of":"2026-03-01T10:00:00Z","stages":[{"stage":"ledger","site":"st-mary","received":17,"applied":17,"late":0,"duplicate":0,"sidelined":0,"evicted":0,"filtered":0,"in_flight":0,"unaccounted":0}],"unaccounted":0}"#;
-pub(crate) const ABOUT: &str =
-    r#"{"name":"wardline","version":"0.1.0","site":"st-mary","addresses":{},"warnings":[]}"#;
+pub(crate) const ABOUT: &str = r#"{"name":"wardline","version":"0.1.0","site":"st-mary","timezone":"Europe/Berlin","up_s":60,"addresses":{},"warnings":[]}"#;
+pub(crate) const REASONS: &str = r#"{"as_of":"2026-03-01T10:00:00Z","reasons":[]}"#;
 
 pub(crate) fn answers() -> Vec<(&'static str, &'static str)> {
     vec![
@@ -178,6 +178,7 @@ pub(crate) fn answers() -> Vec<(&'static str, &'static str)> {
         ("/api/v1/sources", SOURCES),
         ("/api/v1/accounting", ACCOUNTING),
         ("/api/v1/about", ABOUT),
+        ("/api/v1/reasons", REASONS),
         ("/api/v1/stream", ""),
     ]
 }

@@ -254,6 +254,20 @@ fn d6_b37_a_device_that_was_not_heard_since_the_horizon_goes() {
     );
 }
 
+/// Its own clock says that the word was 265 days old when it came: what the device does now nobody knows.
+#[test]
+fn p10_an_old_word_is_not_a_current_one() {
+    let day = 24 * 3600;
+    let row = |ledger: &Ledger| ledger.devices(266 * day * 1000).remove(0);
+    let old = row(&fold([state(266 * 86_400, day, InUse, None)]));
+    assert_eq!(
+        (old.state, old.reason.as_deref(), old.silent),
+        (None, Some("clock-behind"), false)
+    );
+    let lately = row(&fold([state(266 * 86_400, 266 * day - 600, InUse, None)]));
+    assert_eq!((lately.state, lately.reason), (Some(InUse), None));
+}
+
 /// One message from 2031, then the true ones: the device is not frozen until then, and its clock is told.
 #[test]
 fn d7_p13_a_clock_that_is_ahead_decides_nothing_and_is_shown() {
@@ -264,6 +278,12 @@ fn d7_p13_a_clock_that_is_ahead_decides_nothing_and_is_shown() {
     assert_eq!(row(&ledger).since.as_deref(), Some("1970-01-01T00:01:40Z"));
     assert_eq!(row(&ledger).age_s, Some(100), "as old as its arrival");
     assert_eq!(row(&ledger).clock_ahead_s, Some(5 * year - 100));
+    let said = (row(&ledger).state, row(&ledger).reason);
+    assert_eq!(
+        said,
+        (None, Some("clock-ahead".to_owned())),
+        "a word of the future is not of now"
+    );
     ledger.apply(state(150, 149, Ready, None));
     assert_eq!(row(&ledger).state, Some(Ready));
     assert_eq!(row(&ledger).clock_ahead_s, None, "it is right again");

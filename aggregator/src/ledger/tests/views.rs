@@ -42,7 +42,9 @@ fn b34_the_eight_states_add_up_and_listed_departments_are_always_there() {
         ),
         (3, 2, 1, 1, 1)
     );
-    assert_eq!((ward.occupancy, ward.coverage), (Some(0.5), Some(0.5)));
+    // The taken bed has no staff, so it is in no share.
+    assert_eq!((ward.occupied, ward.occupied_unstaffed), (1, 1));
+    assert_eq!((ward.occupancy, ward.coverage), (Some(0.0), Some(0.5)));
     assert_eq!(rows[3].age_s, None, "nothing heard is not fresh");
 }
 
