@@ -116,11 +116,10 @@ impl Theme {
         let palette = match choice {
             _ if !color => Palette::Mono,
             ThemeChoice::Mono => Palette::Mono,
-            ThemeChoice::Dark => Palette::Dark,
             ThemeChoice::Light => Palette::Light,
             ThemeChoice::Auto if few.contains(&term.as_str()) => Palette::Mono,
             ThemeChoice::Auto if light_ground(variable("COLORFGBG")) => Palette::Light,
-            ThemeChoice::Auto => Palette::Dark,
+            ThemeChoice::Auto | ThemeChoice::Dark => Palette::Dark,
         };
         let ascii = wants_ascii(["LC_ALL", "LC_CTYPE", "LANG"].map(&variable));
         Self { palette, ascii }

@@ -77,14 +77,14 @@ async fn next(mut client: Client) -> Option<(Result<Event, Infallible>, Client)>
 /// What a client is told next.
 #[derive(Debug, PartialEq)]
 enum Message {
-    Change(Change),
+    Change(Box<Change>),
     /// It missed some: it has to ask for everything.
     Resync,
 }
 
 async fn message(changes: &mut Receiver<Change>) -> Option<Message> {
     match changes.recv().await {
-        Ok(change) => Some(Message::Change(change)),
+        Ok(change) => Some(Message::Change(Box::new(change))),
         Err(RecvError::Lagged(_)) => Some(Message::Resync),
         Err(RecvError::Closed) => None,
     }
@@ -126,7 +126,7 @@ mod tests {
         for _ in 0..3 {
             told.push(message(&mut receiver).await.unwrap());
         }
-        let rest = ["B", "C"].map(|name| Message::Change(change(name)));
+        let rest = ["B", "C"].map(|name| Message::Change(Box::new(change(name))));
         assert_eq!(told[0], Message::Resync);
         assert_eq!(told[1..], rest);
         drop(sender);

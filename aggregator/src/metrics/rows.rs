@@ -49,14 +49,14 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("wardline_stage_events_total", "Events of a stage by what became of them; received is the sum of the others.", fates),
     gauge("wardline_stage_in_flight_events", "Events on their way through a stage.", |s| stages(s, |r| r.in_flight)),
     gauge("wardline_unaccounted_events", "Received and nowhere; anything but 0 is a fault.", |s| stages(s, |r| r.unaccounted)),
-    gauge("wardline_unaccounted_events_sum", "All stages together.", |s| one(s.accounting.unaccounted)),
-    gauge("wardline_ledger_facts", "Facts held in memory.", |s| one(s.counters.facts)),
-    gauge("wardline_ledger_visits", "Visits known.", |s| one(s.counters.visits)),
-    gauge("wardline_cancels_without_target", "Cancels that wait for what they cancel.", |s| one(s.counters.cancels_without_target)),
-    gauge("wardline_message_conflicts", "Message identities that came with more than one content.", |s| one(s.counters.message_conflicts)),
-    gauge("wardline_unlisted_beds", "Beds that events name and the hospital's list does not.", |s| one(s.counters.unlisted_beds)),
-    gauge("wardline_devices", "Devices known.", |s| one(s.devices)),
-    gauge("wardline_devices_silent", "Devices not heard in time.", |s| one(s.silent)),
+    gauge("wardline_unaccounted_events_sum", "All stages together.", |s| one(&s.accounting.unaccounted)),
+    gauge("wardline_ledger_facts", "Facts held in memory.", |s| one(&s.counters.facts)),
+    gauge("wardline_ledger_visits", "Visits known.", |s| one(&s.counters.visits)),
+    gauge("wardline_cancels_without_target", "Cancels that wait for what they cancel.", |s| one(&s.counters.cancels_without_target)),
+    gauge("wardline_message_conflicts", "Message identities that came with more than one content.", |s| one(&s.counters.message_conflicts)),
+    gauge("wardline_unlisted_beds", "Beds that events name and the hospital's list does not.", |s| one(&s.counters.unlisted_beds)),
+    gauge("wardline_devices", "Devices known.", |s| one(&s.devices)),
+    gauge("wardline_devices_silent", "Devices not heard in time.", |s| one(&s.silent)),
     counter("wardline_ledger_lost_records_total", "Records gone from a log before they were folded.", |s| {
         each(&s.fold.counts, |(site, c)| Some((vec![("site", site.as_str())], c.lost)))
     }),
@@ -66,8 +66,8 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("wardline_ledger_misnamed_records_total", "Records that call themselves another site's; they count at the site they came from.", |s| {
         each(&s.fold.counts, |(site, c)| Some((vec![("site", site.as_str())], c.misnamed)))
     }),
-    counter("wardline_store_commits_total", "Commits of the state file.", |s| one(s.fold.commits)),
-    gauge("wardline_store_failing", "1 while the state file cannot be written.", |s| one(u8::from(s.fold.store_trouble.is_some()))),
+    counter("wardline_store_commits_total", "Commits of the state file.", |s| one(&s.fold.commits)),
+    gauge("wardline_store_failing", "1 while the state file cannot be written.", |s| one(&u8::from(s.fold.store_trouble.is_some()))),
     gauge("wardline_fold_lag_records", "Records in the log that are not folded yet.", |s| {
         each(&s.fold.inputs, |(key, input)| Some((vec![("partition", key.as_str())], input.lag())))
     }),
@@ -75,19 +75,19 @@ pub(super) const FAMILIES: &[Family] = &[
     counter("wardline_replicate_copied_records_total", "Records copied to the centre.", |s| copies(s, |p| p.counts.applied)),
     counter("wardline_replicate_truncated_records_total", "Records removed at the source before they were copied.", |s| copies(s, |p| p.truncated)),
     counter("wardline_replicate_recreated_total", "How often the source's log was another one than before.", |s| copies(s, |p| p.recreated)),
-    counter("wardline_status_records_total", "Words of agents and bridges that were read since the start.", |s| one(s.fold.status_records)),
-    counter("wardline_status_unreadable_total", "Words that could not be read.", |s| one(s.fold.unreadable_statuses)),
+    counter("wardline_status_records_total", "Words of agents and bridges that were read since the start.", |s| one(&s.fold.status_records)),
+    counter("wardline_status_unreadable_total", "Words that could not be read.", |s| one(&s.fold.unreadable_statuses)),
     gauge("wardline_source_connected", "1 when an agent or bridge is connected and heard in time.", |s| sources(s, |r| Some(u8::from(r.connected)))),
     gauge("wardline_source_backlog_events", "Events that wait at a source.", |s| sources(s, |r| Some(r.backlog))),
     gauge("wardline_source_lag_seconds", "From an event's arrival at its agent to the views.", |s| sources(s, |r| r.lag_s)),
-    counter("wardline_api_requests_total", "Requests answered.", |s| one(s.requests)),
-    gauge("wardline_api_connections", "Open connections.", |s| one(s.connections)),
-    counter("wardline_api_refused_connections_total", "Connections over the bound.", |s| one(s.refused_connections)),
-    gauge("wardline_api_stream_clients", "Clients of the event stream.", |s| one(s.stream_clients)),
-    gauge("wardline_ready", "1 once the state has caught up with what was known at start.", |s| one(u8::from(s.ready))),
+    counter("wardline_api_requests_total", "Requests answered.", |s| one(&s.requests)),
+    gauge("wardline_api_connections", "Open connections.", |s| one(&s.connections)),
+    counter("wardline_api_refused_connections_total", "Connections over the bound.", |s| one(&s.refused_connections)),
+    gauge("wardline_api_stream_clients", "Clients of the event stream.", |s| one(&s.stream_clients)),
+    gauge("wardline_ready", "1 once the state has caught up with what was known at start.", |s| one(&u8::from(s.ready))),
 ];
 
-fn one<'a>(value: impl ToString) -> Vec<Line<'a>> {
+fn one<'a>(value: &impl ToString) -> Vec<Line<'a>> {
     vec![(Vec::new(), value.to_string())]
 }
 

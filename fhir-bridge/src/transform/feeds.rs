@@ -82,7 +82,7 @@ impl FeedsTask {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the feeds could not be written; tried again later")
+                tracing::warn!(%error, "the feeds could not be written; tried again later");
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::model::Update;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Said {
-    Change(Change),
+    Change(Box<Change>),
     /// Something was left out, or is not understood.
     AskAgain,
 }
@@ -60,7 +60,10 @@ impl Parser {
         if data.is_empty() {
             return None;
         }
-        Some(serde_json::from_str(&data).map_or(Said::AskAgain, Said::Change))
+        Some(
+            serde_json::from_str(&data)
+                .map_or(Said::AskAgain, |change| Said::Change(Box::new(change))),
+        )
     }
 }
 
@@ -164,7 +167,7 @@ mod tests {
         assert_eq!(out.len(), 2);
         assert!(
             out.iter()
-                .all(|s| matches!(s, Said::Change(Change::Department(d)) if d.department == "ED"))
+                .all(|s| matches!(s, Said::Change(c) if matches!(&**c, Change::Department(d) if d.department == "ED")))
         );
     }
 

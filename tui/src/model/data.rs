@@ -1,7 +1,7 @@
 //! What can be believed: the second of the two words, apart from what there is. It rests on feeds, on what of them is set
 //! aside, on how far the numbers reach, and on beds that nobody knows.
 
-use super::attention::Feeds;
+use super::attention::{Attention, Feeds};
 use super::rows::MonoMs;
 use super::{Link, Model};
 use crate::limits::{STARTING_S, UNKNOWN_BEDS_PERCENT_MAX};
@@ -55,7 +55,7 @@ impl Model {
         if feeds.heard < feeds.all {
             return said(Level::Partly, feeds.words());
         }
-        let worst = self.attention(now).into_iter().find(|item| item.degrades());
+        let worst = self.attention(now).into_iter().find(Attention::degrades);
         if let Some(item) = worst {
             return said(Level::Partly, format!("partly: {}", item.short));
         }

@@ -100,7 +100,7 @@ impl Model {
     pub(crate) fn apply(&mut self, update: Update, now: MonoMs) {
         match update {
             Update::Round(round) => self.round(*round, now),
-            Update::Change(change) => self.change(change, now),
+            Update::Change(change) => self.change(*change, now),
             Update::Snapshot(round) if self.answered.is_none() => {
                 self.round(*round, now);
                 self.link = Link::Snapshot;

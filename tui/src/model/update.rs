@@ -11,7 +11,7 @@ use super::rows::MonoMs;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Update {
     Round(Box<Round>),
-    Change(Change),
+    Change(Box<Change>),
     Lost {
         why: String,
     },

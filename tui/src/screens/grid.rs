@@ -85,10 +85,8 @@ impl Sort {
             (Sort::Number(a), Sort::Number(b)) => b.cmp(a),
             (Sort::Text(a), Sort::Text(b)) => natural(a, b),
             (Sort::Nothing, Sort::Nothing) => Ordering::Equal,
-            (Sort::Nothing, _) => Ordering::Greater,
-            (_, Sort::Nothing) => Ordering::Less,
-            (Sort::Number(_), Sort::Text(_)) => Ordering::Less,
-            (Sort::Text(_), Sort::Number(_)) => Ordering::Greater,
+            (Sort::Nothing, _) | (Sort::Text(_), Sort::Number(_)) => Ordering::Greater,
+            (_, Sort::Nothing) | (Sort::Number(_), Sort::Text(_)) => Ordering::Less,
         }
     }
 }
@@ -142,7 +140,7 @@ pub(super) struct Grid<'a> {
 impl<'a> Grid<'a> {
     pub(super) fn new<'r>(
         columns: &'a [Column],
-        rows: impl Iterator<Item = &'r [Cell]> + Clone,
+        rows: &(impl Iterator<Item = &'r [Cell]> + Clone),
         width: usize,
     ) -> Self {
         let wanted = |n: usize, column: &Column| {

@@ -179,7 +179,7 @@ impl Page {
         let rows: Vec<Row> = std::mem::take(&mut self.rows);
         let shown = rows.get(first..end).unwrap_or_default();
         let cells = shown.iter().map(|row| row.cells.as_slice());
-        let grid = Grid::new(&self.columns, cells, look.width);
+        let grid = Grid::new(&self.columns, &cells, look.width);
         // One scale for all rows, shown or not: bars compare.
         let scale = Scale::of(
             rows.iter().filter_map(|row| row.bar),

@@ -59,7 +59,7 @@ fn a_choice_stays_on_its_row_when_rows_come_and_go() {
         beds: 1,
         ..DepartmentRow::default()
     };
-    app.update(Input::Update(Update::Change(Change::Department(row))), 0);
+    app.update(Input::Update(fixture::changed(Change::Department(row))), 0);
     let mut round = fixture::round(5_000);
     round.departments.departments.reverse();
     app.update(Input::Update(Update::Round(Box::new(round))), 5_100);

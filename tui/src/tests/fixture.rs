@@ -288,6 +288,10 @@ pub(crate) fn heard(round: Round, now: MonoMs) -> Model {
     model
 }
 
+pub(crate) fn changed(change: Change) -> Update {
+    Update::Change(Box::new(change))
+}
+
 pub(crate) fn hospital() -> Model {
     heard(round(0), 0)
 }

@@ -289,7 +289,7 @@ fn p10_nothing_heard_says_so() {
     assert_eq!(said(&model, 1), (Level::None, "no answer".to_owned()));
     // A change alone is not a picture.
     let row = fixture::department("ED", 4, [1, 3, 0, 0, 0, 0, 0, 0]);
-    model.apply(Update::Change(Change::Department(row)), 2);
+    model.apply(fixture::changed(Change::Department(row)), 2);
     assert_eq!((said(&model, 3).0, model.house()), (Level::None, None));
 }
 
@@ -333,7 +333,7 @@ fn only_one_department_is_kept_where_only_one_is_wanted() {
     let mut model = Model::new("x", Some("icu".to_owned()));
     model.apply(Update::Round(Box::new(fixture::round(0))), 0);
     model.apply(
-        Update::Change(Change::Department(fixture::department("NEW", 4, [1; 8]))),
+        fixture::changed(Change::Department(fixture::department("NEW", 4, [1; 8]))),
         1,
     );
     let names: Vec<&str> = model

@@ -246,7 +246,7 @@ fn beds_help_and_filter_look_as_they_should() {
 fn one_bed_in_each_state() -> App {
     let mut model = fixture::hospital();
     let row = fixture::department("MIXED", 8, [1, 1, 1, 1, 1, 1, 1, 1]);
-    model.apply(Update::Change(Change::Department(row)), 0);
+    model.apply(fixture::changed(Change::Department(row)), 0);
     for (n, status) in BedStatus::ALL.iter().enumerate() {
         let mut bed = match &fixture::round(0).beds {
             Section::Got(beds) => beds.beds[0].clone(),
@@ -255,7 +255,7 @@ fn one_bed_in_each_state() -> App {
         (bed.bed, bed.department) = (format!("M^1^{n}"), "MIXED".to_owned());
         (bed.status, bed.class) = (*status, BedClass::Other);
         (bed.staffed, bed.listed, bed.conflict) = (true, true, vec![]);
-        model.apply(Update::Change(Change::Bed(bed)), 0);
+        model.apply(fixture::changed(Change::Bed(bed)), 0);
     }
     let mut app = app(model, &[]);
     app.view.list.chosen = Some("MIXED".to_owned());
@@ -385,7 +385,7 @@ fn p9_no_name_can_steer_the_terminal() {
     let mut model = fixture::hospital();
     let name = "E\u{1b}[2J\u{9b}31mD\u{202e}";
     model.apply(
-        Update::Change(Change::Department(fixture::department(name, 3, [1; 8]))),
+        fixture::changed(Change::Department(fixture::department(name, 3, [1; 8]))),
         0,
     );
     let screen = text_of(&drawn(&app(model.clone(), &[]), COLOR, 120, 40, 0));
@@ -445,7 +445,7 @@ proptest! {
             model.apply(Update::Lost { why: "x".repeat(300) }, 5);
         }
         for row in rows {
-            model.apply(Update::Change(Change::Department(row)), 7);
+            model.apply(fixture::changed(Change::Department(row)), 7);
         }
         let mut app = App::new(model);
         for key in keys {
