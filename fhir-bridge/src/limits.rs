@@ -62,6 +62,8 @@ wardline_limits::limits! {
     pub FEED_NAME_CHARS_MAX: usize = 100, "characters", "it is cut";
     /// Gaps between events after which a feed has a usual interval.
     pub FEED_GAPS_MIN: u64 = 4, "gaps", "before, it has none and is never called silent";
+    /// Events of a feed that come within this time.
+    pub FEED_BURST_MS: i64 = 1_000, "ms", "they count as one in its rhythm";
     /// The shortest usual interval that is believed: shorter gaps are bursts.
     pub FEED_INTERVAL_MS_MIN: u64 = 2_000, "ms", "it counts as this long";
     /// Usual intervals without an event.

@@ -17,8 +17,8 @@ pub use rhythm::Rhythm;
 pub use seen::{Became, FeedKey, Seen, seen};
 
 use crate::limits::{
-    FEED_FORGOTTEN_AFTER_MS, FEED_PLACES_MAX, FEED_SILENT_INTERVALS, FEED_SLOT_MS, FEED_SLOTS,
-    FEEDS_MAX, REASONS_MAX,
+    FEED_BURST_MS, FEED_FORGOTTEN_AFTER_MS, FEED_PLACES_MAX, FEED_SILENT_INTERVALS, FEED_SLOT_MS,
+    FEED_SLOTS, FEEDS_MAX, REASONS_MAX,
 };
 
 const VERSION: u8 = 1;
@@ -41,7 +41,7 @@ pub struct Saved {
 struct Feed {
     /// When the log took its newest event in.
     last_ms: i64,
-    /// When the agent did, by the agent's clock: only differences of it are used.
+    /// When the agent took its newest burst in, by the agent's clock: only differences of it are used.
     stamp_ms: i64,
     rhythm: Rhythm,
     places: BTreeSet<String>,
@@ -114,13 +114,16 @@ impl Feeds {
     pub fn note(&mut self, seen: Seen) {
         let key = self.room_for(seen.key);
         let feed = self.feeds.entry(key.clone()).or_default();
-        if feed.received > 0 {
-            feed.rhythm
-                .note(seen.stamp_ms - feed.stamp_ms, seen.logged_ms);
+        // What comes within a second is one burst: a census of a thousand messages is no rhythm.
+        let gap_ms = seen.stamp_ms.saturating_sub(feed.stamp_ms);
+        if !(0..FEED_BURST_MS).contains(&gap_ms) {
+            if feed.received > 0 {
+                feed.rhythm.note(gap_ms, seen.logged_ms);
+            }
+            feed.stamp_ms = seen.stamp_ms;
         }
         feed.received += 1;
         feed.last_ms = feed.last_ms.max(seen.logged_ms);
-        feed.stamp_ms = seen.stamp_ms;
         feed.hour.note(seen.logged_ms);
         let (fate, reason, place) = match seen.became {
             Became::Records { place } => {

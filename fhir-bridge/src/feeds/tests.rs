@@ -49,6 +49,20 @@ fn fe3_a_feed_that_stops_is_silent_after_three_of_its_intervals_and_not_before()
 }
 
 #[test]
+fn fe3_a_census_of_many_messages_at_once_is_no_rhythm() {
+    let mut feeds = Feeds::default();
+    for n in 0..500 {
+        feeds.note(mapped("HIS", START + n * 5));
+    }
+    for n in 1..=8 {
+        feeds.note(mapped("HIS", START + 3_000 + n * 30_000));
+    }
+    let last = START + 3_000 + 8 * 30_000;
+    assert!(!feeds.status(last + 45_000, false).feeds[0].silent);
+    assert!(feeds.status(last + 100_000, false).feeds[0].silent);
+}
+
+#[test]
 fn fe5_what_is_set_aside_is_counted_by_reason_and_place_and_in_a_row() {
     let mut feeds = Feeds::default();
     feeds.note(mapped("HIS", START));

@@ -45,6 +45,7 @@ pub(super) fn page(model: &Model, look: &Look) -> Page {
     };
     let mut below = lines::attention(model, look);
     if model.sources.is_some() || model.devices.is_some() {
+        below.extend(lines::house(model, look));
         below.push(lines::devices(model, look));
         below.push(lines::pipeline(model, look));
         below.push(lines::set_aside(model, look));

@@ -42,6 +42,21 @@ fn labelled(label: &str, parts: &[String], look: &Look) -> Line<'static> {
     ])
 }
 
+/// All departments together.
+pub(super) fn house(model: &Model, look: &Look) -> Option<Choice> {
+    let house = model.house()?;
+    let mut facts = vec![
+        text::counted(house.beds, "bed", "beds"),
+        look.words(&house.taken_words()),
+        format!("{} free", house.free_words()),
+        format!("{} unknown", house.unknown),
+    ];
+    if house.conflicts > 0 {
+        facts.push(text::counted(house.conflicts, "conflict", "conflicts"));
+    }
+    Some(Choice::new("HOUSE", labelled("HOUSE", &facts, look), None))
+}
+
 pub(super) fn devices(model: &Model, look: &Look) -> Choice {
     let line = match model.device_counts() {
         Some((all, _)) if all.total == 0 => {
@@ -80,10 +95,10 @@ pub(crate) fn facts(model: &Model, now: crate::model::MonoMs) -> Vec<String> {
         format!("lag {}", seconds(lag_s)),
         format!("newest {}", seconds(newest_s)),
         format!("waiting {}", known(backlog)),
+        format!("unaccounted {}", known(unaccounted)),
+        format!("lost {}", known(lost)),
         format!("set aside {}", known(sidelined)),
         format!("filtered {}", known(filtered)),
-        format!("lost {}", known(lost)),
-        format!("unaccounted {}", known(unaccounted)),
     ]);
     facts
 }

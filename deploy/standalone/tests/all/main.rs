@@ -10,3 +10,4 @@
 mod house;
 mod rooms;
 mod surface;
+mod truth;

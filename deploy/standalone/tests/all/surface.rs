@@ -21,7 +21,7 @@ fn output(arguments: &[&str]) -> Output {
     wardline().args(arguments).output().unwrap()
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = look() {
@@ -33,18 +33,24 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// `wardline run` on free ports; ends with the test.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    addresses: BTreeMap<String, String>,
+    pub(crate) addresses: BTreeMap<String, String>,
 }
 
 impl Service {
     fn start(data: &Path) -> Self {
+        Self::with(data, &[])
+    }
+
+    /// With more arguments.
+    pub(crate) fn with(data: &Path, more: &[&str]) -> Self {
         let free = |key: &str| format!("--set={key}=127.0.0.1:0");
         let mut child = wardline()
             .arg("run")
             .arg("--data")
             .arg(data)
+            .args(more)
             .args(
                 [
                     "agent.mqtt.listen",
@@ -65,7 +71,7 @@ impl Service {
         Self { child, addresses }
     }
 
-    fn get(&self, path: &str) -> serde_json::Value {
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
         let url = format!("http://{}{path}", self.addresses["api"]);
         serde_json::from_str(
             &ureq::get(&url)
@@ -98,7 +104,7 @@ impl Drop for Service {
     }
 }
 
-fn mllp(address: &str, message: &str) -> String {
+pub(crate) fn mllp(address: &str, message: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     write!(stream, "\x0b{message}\x1c\r").unwrap();
@@ -111,11 +117,11 @@ fn mllp(address: &str, message: &str) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     wardline_model::time::rfc3339(SystemClock::new().wall_ms() / 1000 * 1000)
 }
 
-fn hl7_now() -> String {
+pub(crate) fn hl7_now() -> String {
     now().replace(['-', ':', 'T', 'Z'], "")
 }
 
