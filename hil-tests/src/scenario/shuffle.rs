@@ -21,8 +21,15 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const STEP_MS: i64 = 60_000;
 /// How much faster than real patients these come and go: a day of a busy house.
 const SPEED: f64 = 2.0;
-/// Fields that rest on when and under which number something arrived, not on what happened.
-const ARRIVAL_FIELDS: [&str; 2] = ["as_of", "coverage"];
+/// Fields that rest on when and under which number something arrived, and how far an answer reaches; not on what happened.
+const ARRIVAL_FIELDS: [&str; 6] = [
+    "as_of",
+    "coverage",
+    "version",
+    "catching_up",
+    "complete_to",
+    "lag_s",
+];
 
 pub async fn shuffle(seed: u64) -> anyhow::Result<Outcome> {
     let mut rng = StdRng::seed_from_u64(seed);
