@@ -1,10 +1,13 @@
-//! Where the broker's jars come from: Maven, once a machine, into a cache outside the checkout.
+//! What a broker is started from, made once a machine in a cache outside the checkout: its jars, by Maven; a data folder
+//! as formatting leaves it; and its classes as the virtual machine holds them, which makes every later start three times
+//! as cheap.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::Failed;
+use super::kafka_server::KafkaServer;
 
 /// The broker that the Kafka engine is tested against.
 pub const KAFKA_VERSION: &str = "4.1.0";
@@ -30,25 +33,55 @@ pub(super) fn has(program: &str, version: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The folder with the jars; fetches them if this machine has none yet.
-pub(super) fn folder() -> Result<PathBuf, Failed> {
-    let cache = cache()?.join(format!("kafka-{KAFKA_VERSION}"));
+/// What every broker is started from.
+pub(super) struct Kit {
+    /// Its jars.
+    pub(super) lib: PathBuf,
+    /// What [`KafkaServer::prepare`] made.
+    pub(super) start: PathBuf,
+}
+
+/// Whether this machine has the jars, so that Maven is not needed.
+pub(super) fn fetched() -> bool {
+    folder().is_ok_and(|folder| folder.join(LIB).exists())
+}
+
+/// Fetches and prepares what this machine has not got yet.
+pub(super) fn kit() -> Result<Kit, Failed> {
+    let cache = folder()?;
     std::fs::create_dir_all(&cache)?;
-    // Test processes run side by side: the first fetches, the others wait. Gone with the process.
+    // Test processes run side by side: the first makes it, the others wait. Gone with the process.
     let lock = File::create(cache.join("lock"))?;
     lock.lock()?;
-    let lib = cache.join("lib");
+    let (lib, start) = (cache.join(LIB), cache.join("start"));
     if !lib.exists() {
         fetch(&cache, &lib)?;
     }
-    Ok(lib)
+    if !start.exists() {
+        let new = emptied(cache.join("start.new"))?;
+        std::fs::create_dir(&new)?;
+        KafkaServer::prepare(&lib, &new)?;
+        std::fs::rename(&new, &start)?;
+    }
+    Ok(Kit { lib, start })
 }
 
-fn fetch(cache: &Path, lib: &Path) -> Result<(), Failed> {
-    let new = cache.join("lib.new");
+const LIB: &str = "lib";
+
+fn folder() -> Result<PathBuf, Failed> {
+    Ok(cache()?.join(format!("kafka-{KAFKA_VERSION}")))
+}
+
+/// Whole or not there: what was cut off is done again.
+fn emptied(new: PathBuf) -> Result<PathBuf, Failed> {
     if new.exists() {
         std::fs::remove_dir_all(&new)?;
     }
+    Ok(new)
+}
+
+fn fetch(cache: &Path, lib: &Path) -> Result<(), Failed> {
+    let new = emptied(cache.join("lib.new"))?;
     std::fs::write(cache.join("pom.xml"), POM.replace("KAFKA", KAFKA_VERSION))?;
     let output = Command::new("mvn")
         .args([
@@ -67,7 +100,6 @@ fn fetch(cache: &Path, lib: &Path) -> Result<(), Failed> {
             "mvn could not fetch Kafka's jars: {said}"
         )));
     }
-    // Whole or not there: a fetch that was cut off is done again.
     std::fs::rename(&new, lib)?;
     Ok(())
 }

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{Failed, PATIENCE, Result, kafka_jars};
+use super::kafka_jars::{self, Kit};
+use super::{Failed, PATIENCE, Result};
 
 pub use super::kafka_jars::KAFKA_VERSION;
 
@@ -29,10 +30,16 @@ appender.out.layout.type=PatternLayout
 appender.out.layout.pattern=%d %p %c %m%n
 ";
 
+/// What formatting leaves in a data folder; nothing in it names a port, so every broker gets the same.
+const FORMATTED: [&str; 2] = ["meta.properties", "bootstrap.checkpoint"];
+const CLASSES: &str = "classes.jsa";
+
 /// A running (or stopped) broker.
 pub struct KafkaServer {
     dir: TempDir,
-    jars: PathBuf,
+    lib: PathBuf,
+    /// The virtual machine's option for its archive of loaded classes.
+    classes: String,
     port: u16,
     broker: Option<Running>,
     starts: u32,
@@ -50,7 +57,8 @@ impl KafkaServer {
     /// # Errors
     /// If the tools are there (or required) and it does not start.
     pub fn start() -> Result<Option<Self>, Failed> {
-        if !kafka_jars::has("java", "-version") || !kafka_jars::has("mvn", "-v") {
+        let jars = || kafka_jars::fetched() || kafka_jars::has("mvn", "-v");
+        if !kafka_jars::has("java", "-version") || !jars() {
             if std::env::var_os("WARDLINE_REQUIRE_TOOLS").is_some_and(|value| value == "1") {
                 return Err(Failed::Broken(
                     "java and mvn are required and not installed".to_owned(),
@@ -59,11 +67,11 @@ impl KafkaServer {
             println!("skipped: needs java");
             return Ok(None);
         }
-        let jars = kafka_jars::folder()?;
+        let kit = kafka_jars::kit()?;
         // A port that was free can be taken before the broker binds it: then others are chosen.
         let mut last = Failed::Broken("not started".to_owned());
         for _ in 0..3 {
-            match Self::start_in(&jars) {
+            match Self::start_in(&kit) {
                 Ok(server) => return Ok(Some(server)),
                 Err(failed) => last = failed,
             }
@@ -71,29 +79,56 @@ impl KafkaServer {
         Err(last)
     }
 
-    fn start_in(jars: &Path) -> Result<Self, Failed> {
+    fn start_in(kit: &Kit) -> Result<Self> {
+        let archive = kit.start.join(CLASSES);
+        let classes = format!("-XX:SharedArchiveFile={}", archive.display());
+        let mut server = Self::stopped(&kit.lib, classes)?;
+        std::fs::create_dir(server.data())?;
+        for name in FORMATTED {
+            std::fs::copy(kit.start.join(name), server.data().join(name))?;
+        }
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// Formats a folder, and runs a broker once so that its classes can be kept. The archive is written at an orderly end;
+    /// a virtual machine that cannot write or use one starts without.
+    pub(super) fn prepare(lib: &Path, into: &Path) -> Result {
+        let archive = into.join(CLASSES);
+        let classes = format!("-XX:ArchiveClassesAtExit={}", archive.display());
+        let mut server = Self::stopped(lib, classes)?;
+        server.format()?;
+        for name in FORMATTED {
+            std::fs::copy(server.data().join(name), into.join(name))?;
+        }
+        server.restart()?;
+        server.stop()
+    }
+
+    fn stopped(lib: &Path, classes: String) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("wardline-kafka-")
             .tempdir()?;
         let (one, two) = (free_port()?, free_port()?);
         let (port, controller) = (one.local_addr()?.port(), two.local_addr()?.port());
-        drop((one, two));
-        let data = dir.path().join("data");
-        std::fs::write(
-            dir.path().join("server.properties"),
-            properties(port, controller, &data),
-        )?;
-        std::fs::write(dir.path().join("log4j2.properties"), LOGGING)?;
-        let mut server = Self {
+        let server = Self {
             dir,
-            jars: jars.to_owned(),
+            lib: lib.to_owned(),
+            classes,
             port,
             broker: None,
             starts: 0,
         };
-        server.format()?;
-        server.restart()?;
+        std::fs::write(
+            server.dir.path().join("server.properties"),
+            properties(port, controller, &server.data()),
+        )?;
+        std::fs::write(server.dir.path().join("log4j2.properties"), LOGGING)?;
         Ok(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// `host:port`, for `Target::Kafka`.
@@ -115,6 +150,7 @@ impl KafkaServer {
         let mut java = self
             .java()
             .args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+            .arg(&self.classes)
             .args(["-cp", &self.classpath(), "kafka.Kafka"])
             .arg(self.dir.path().join("server.properties"))
             .stdout(File::create(&log)?)
@@ -208,7 +244,7 @@ impl KafkaServer {
     /// # Errors
     /// If there is none, or the files cannot be changed.
     pub fn lose_last_batch(&self, topic: &str, partition: u32) -> Result {
-        let folder = self.dir.path().join(format!("data/{topic}-{partition}"));
+        let folder = self.data().join(format!("{topic}-{partition}"));
         let mut segments = Vec::new();
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -247,7 +283,6 @@ impl KafkaServer {
                 &self.classpath(),
                 "kafka.tools.StorageTool",
                 "format",
-                "--standalone",
             ])
             .args(["-t", "d2FyZGxpbmUta2Fma2EtMQ", "-c"])
             .arg(self.dir.path().join("server.properties"))
@@ -271,7 +306,7 @@ impl KafkaServer {
     }
 
     fn classpath(&self) -> String {
-        format!("{}/*", self.jars.display())
+        format!("{}/*", self.lib.display())
     }
 }
 
@@ -317,7 +352,7 @@ fn properties(port: u16, controller: u16, data: &Path) -> String {
     format!(
         "process.roles=broker,controller
 node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+controller.quorum.voters=1@127.0.0.1:{controller}
 listeners={listeners}
 advertised.listeners={listeners}
 controller.listener.names=CONTROLLER
