@@ -110,9 +110,9 @@ async fn bridge(log: &SharedLog, port: u16, collector: &Arc<StatusCollector>) ->
     start(&config, log, collector).await
 }
 
-const EVENTS: u64 = 4_000;
+const EVENTS: u64 = 2_000;
 const FRAME: u64 = 10;
-const WINDOW: u64 = 200;
+const WINDOW: u64 = 100;
 
 /// Sends everything as an agent does: a window that only receipts move, sent again from the oldest after a
 /// reconnect and when no receipt comes.
@@ -188,7 +188,7 @@ async fn p2_p3_i28_a_broker_that_loses_everything_loses_nothing() {
     let mut applied = 0;
     while !agents.iter().all(tokio::task::JoinHandle::is_finished) {
         // Each kill waits for progress, so that every life of the broker carries frames; the moment is anyone's.
-        let target = (applied + 700).min(EVENTS * 3);
+        let target = (applied + 400).min(EVENTS * 3);
         until("frames to flow", async || {
             let done = agents.iter().all(tokio::task::JoinHandle::is_finished);
             (done || collector.ingest().counts.applied >= target).then_some(())

@@ -445,7 +445,7 @@ impl SimAgent {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::cases(200))]
 
     #[test]
     fn p3_every_number_stands_in_the_log_once_and_each_lane_in_order(ops in ops()) {

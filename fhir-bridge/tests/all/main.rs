@@ -15,3 +15,12 @@ mod transform_json;
 mod transform_loop;
 mod transform_props;
 mod transform_support;
+
+/// Of a property, unless the environment variable `PROPTEST_CASES` asks for more of them.
+fn cases(usual: u32) -> proptest::prelude::ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES");
+    proptest::prelude::ProptestConfig {
+        cases: asked.ok().and_then(|n| n.parse().ok()).unwrap_or(usual),
+        ..proptest::prelude::ProptestConfig::default()
+    }
+}

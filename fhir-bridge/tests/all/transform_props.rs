@@ -67,7 +67,7 @@ fn json() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::cases(100))]
 
     #[test]
     fn p8_any_bytes_are_mapped_or_refused(bytes in vec(any::<u8>(), 0..400), understood: bool) {
