@@ -280,6 +280,41 @@ fn p7_each_crate_has_one_limits_with_behaviours() {
     }
 }
 
+/// Harnesses without a test are not built (`test = false`, `doctest = false`): a test there would never run.
+#[test]
+fn where_no_harness_is_built_there_is_no_test() {
+    let mut hits = String::new();
+    for place in PRODUCT.iter().chain(&TOOLS) {
+        let manifest = std::fs::read_to_string(root().join(place).join("../Cargo.toml")).unwrap();
+        let off = |section: &str, option: &str| {
+            let mut sections = manifest.split("\n[");
+            sections.any(|text| text.starts_with(section) && text.contains(option))
+        };
+        let of = sources(place);
+        let main = of.iter().find(|s| s.path == format!("{place}/main.rs"));
+        for source in &of {
+            let name = Path::new(&source.path).file_stem().unwrap();
+            let of_main = format!("\nmod {};", name.display());
+            let bin = name == "main" || main.is_some_and(|main| main.text.contains(&of_main));
+            let harness = if bin { "[bin]]" } else { "lib]" };
+            let test = ["#[cfg(test)]", "#[test]", "::test]", "::test("]
+                .iter()
+                .any(|mark| source.text.contains(mark));
+            if test && off(harness, "\ntest = false") {
+                writeln!(hits, "{}: a test in [{harness}", source.path).unwrap();
+            }
+            // Every second fence opens a block.
+            let lines = source.text.lines().map(str::trim);
+            let fences = lines.filter(|l| l.starts_with("//! ```") || l.starts_with("/// ```"));
+            let code = fences.step_by(2).any(|fence| !fence.ends_with("```text"));
+            if code && off("lib]", "\ndoctest = false") {
+                writeln!(hits, "{}: a doc test", source.path).unwrap();
+            }
+        }
+    }
+    assert_eq!(hits, "", "build the harness again");
+}
+
 #[test]
 fn long_files_say_why_they_exist_and_none_is_too_long() {
     let mut hits = String::new();
