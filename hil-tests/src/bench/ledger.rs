@@ -1,4 +1,7 @@
 //! The aggregator's fold: decoding and applying in memory, and with state, positions and view topics on disk.
+//!
+//! The two are measured apart because they have different limits: the first says what the rules cost, the second what a
+//! commit costs. A fold that became slower shows in one of them before it shows as lag on a site.
 
 use std::time::{Duration, Instant};
 
