@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use wardline_aggregator::log_line;
+use wardline_log::embedded::EmbeddedLog;
 use wardline_log::follow::{Followed, Follower, Item, Mark, Scan};
 use wardline_log::{Entry, PartitionOffsets, SharedLog, Target};
 use wardline_service::{Exit, LogUrl, Settings, SharedClock, keys, program, run_dir, stop_pair};
@@ -110,16 +111,23 @@ async fn from_folder(
 async fn open(settings: &Settings, clock: SharedClock) -> anyhow::Result<SharedLog> {
     let folder = settings.data_dir().join("log");
     let url = settings.get(&keys::BRIDGE_LOG)?;
-    if url == LogUrl::Embedded && !folder.exists() {
+    let cannot = || format!("cannot open the log of {}", settings.data_dir().display());
+    if url != LogUrl::Embedded {
+        let target = Target::new(&url, &folder, &settings.get(&keys::BRIDGE_LOG_PREFIX)?);
+        return wardline_log::open(&target, clock)
+            .await
+            .with_context(cannot);
+    }
+    // Who looks changes nothing: no file is made, and no retention runs.
+    if !folder.join("log.redb").exists() {
         bail!(
             "no log in {}: name the data folder with --data",
             folder.display()
         );
     }
-    let target = Target::new(&url, &folder, &settings.get(&keys::BRIDGE_LOG_PREFIX)?);
-    wardline_log::open(&target, clock)
-        .await
-        .with_context(|| format!("cannot open the log of {}", settings.data_dir().display()))
+    let open = move || EmbeddedLog::open_existing(&folder, clock);
+    let opened = tokio::task::spawn_blocking(open).await?;
+    Ok(opened.with_context(cannot)?)
 }
 
 async fn topics(log: &SharedLog) -> anyhow::Result<()> {

@@ -271,9 +271,15 @@ fn a_demo_does_not_start_on_data_that_is_there() {
 #[test]
 fn a_log_that_is_not_there_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let refused = output(&["log", "topics", "--data", dir.path().to_str().unwrap()]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("no log in"));
+    let folder = dir.path().join("log");
+    for _ in 0..2 {
+        let refused = output(&["log", "topics", "--data", dir.path().to_str().unwrap()]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("no log in"));
+        std::fs::create_dir_all(&folder).unwrap();
+    }
+    let made = std::fs::read_dir(&folder).unwrap().count();
+    assert_eq!(made, 0, "who looks makes no log");
 }
 
 #[test]
