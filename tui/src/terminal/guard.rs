@@ -1,6 +1,6 @@
 //! The terminal while it is ours, and the promise to give it back: at the end, on an error, and when any thread panics.
 
-use std::io::stdout;
+use std::io::{Stdout, stdout};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,10 +9,9 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::layout::Size;
-use rustix::process::Signal;
 
 use crate::error::TuiError;
 use crate::screens::Picture;
@@ -22,7 +21,7 @@ static PANICKED: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
 
 pub(super) struct Guard {
-    terminal: Terminal<CrosstermBackend<std::io::Stdout>>,
+    terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Guard {
@@ -30,7 +29,7 @@ impl Guard {
         HOOK.call_once(install_hook);
         PANICKED.store(false, Ordering::Release);
         take()?;
-        match Terminal::new(CrosstermBackend::new(stdout())) {
+        match fresh() {
             Ok(terminal) => Ok(Guard { terminal }),
             Err(error) => {
                 give_back();
@@ -59,19 +58,27 @@ impl Guard {
 }
 
 impl Guard {
-    /// Forgets what stands there: somebody else wrote on it.
+    /// Forgets what stands there: somebody else wrote on it. (ratatui's own way asks the terminal where its cursor is, and
+    /// the answer would come as keys.)
     pub(super) fn clear(&mut self) -> Result<(), TuiError> {
-        self.terminal.clear().map_err(TuiError::Terminal)
+        let cleared = execute!(stdout(), Clear(ClearType::All));
+        self.terminal = cleared.and_then(|()| fresh()).map_err(TuiError::Terminal)?;
+        Ok(())
     }
 
     /// Gives the terminal back and stops, as other programs do; goes on when it is continued.
     pub(super) fn suspend(&mut self) -> Result<(), TuiError> {
         give_back();
-        let stopped = rustix::process::kill_process(rustix::process::getpid(), Signal::TSTP);
+        // To this thread: a signal to the process may stop it a moment later, when the terminal is taken again already.
+        let stopped = signal_hook::low_level::raise(signal_hook::consts::SIGTSTP);
         take()?;
-        stopped.map_err(|error| TuiError::Terminal(error.into()))?;
+        stopped.map_err(TuiError::Terminal)?;
         self.clear()
     }
+}
+
+fn fresh() -> std::io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    Terminal::new(CrosstermBackend::new(stdout()))
 }
 
 /// Raw, and a screen of our own; whatever fails, it is given back.

@@ -1,4 +1,5 @@
 //! The dashboard's integration tests, one binary.
 
 mod once;
+mod pty;
 mod support;
