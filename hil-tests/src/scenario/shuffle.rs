@@ -50,10 +50,12 @@ pub async fn shuffle(seed: u64) -> anyhow::Result<Outcome> {
     let beds = hospital.beds_csv();
     let at = rfc3339(end);
 
-    let in_order = tell(&beds, std::slice::from_ref(&day), &at).await?;
     let parts = disturb(&day, &mut rng);
     let told = parts.iter().map(Vec::len).sum::<usize>();
-    let disturbed = tell(&beds, &parts, &at).await?;
+    let (in_order, disturbed) = tokio::try_join!(
+        tell(&beds, std::slice::from_ref(&day), &at),
+        tell(&beds, &parts, &at)
+    )?;
     for (path, expected) in &in_order.answers {
         let got = disturbed.answers.get(path).context("no answer")?;
         if let Some(where_) = difference(expected, got) {
