@@ -24,7 +24,7 @@ wardline_limits::limits! {
     pub STORE_CACHE_BYTES: usize = 16 * 1024 * 1024, "bytes", "older pages are read from disk again";
     /// Records that could not be read and are kept with their position and cause.
     pub UNREADABLE_KEPT_MAX: u64 = 1_000, "records", "the oldest is forgotten, the count stays";
-    /// Outbox rows that one append to the view topics carries.
+    /// Rows that one append carries for each view topic.
     pub OUTBOX_BATCH_ROWS_MAX: usize = 1_000, "rows", "the rest goes with the next append";
     /// Wait before the view topics are tried again.
     pub OUTBOX_RETRY_MS: u64 = 1_000, "ms", "the same rows are appended again";
@@ -79,8 +79,8 @@ wardline_limits::limits! {
     pub STREAM_CLIENTS_MAX: usize = 64, "clients", "the next one gets 503";
     /// Clients that follow a log topic at the same time.
     pub FOLLOW_CLIENTS_MAX: usize = 32, "clients", "the next one gets 503";
-    /// Changes that a stream client may lag behind.
-    pub STREAM_CHANGES_MAX: usize = 4_096, "changes", "it is told to ask again";
+    /// Newest changes kept for stream clients that lag behind or come back.
+    pub STREAM_CHANGES_MAX: usize = 4_096, "changes", "who needs older ones is told to ask again";
     /// Silence of a stream.
     pub STREAM_HEARTBEAT_MS: u64 = 15_000, "ms", "a comment is sent";
     /// Longest wait for the whole head of a request, on a fresh connection as on a kept one.

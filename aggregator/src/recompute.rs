@@ -92,7 +92,7 @@ pub struct StoreSummary {
     pub positions: BTreeMap<String, crate::store::Mark>,
     pub counters: BTreeMap<String, crate::store::FoldCounts>,
     /// View rows that were not yet known as published.
-    pub outbox_rows: usize,
+    pub outbox_rows: u64,
 }
 
 /// Reads the store of a stopped aggregator; the data folder is the one that it was started with.
@@ -114,7 +114,7 @@ pub fn summary_of_store(data_dir: &Path) -> Result<StoreSummary, AggregatorError
         horizon_ms,
         positions: store.positions()?,
         counters: store.counters()?,
-        outbox_rows: store.outbox(usize::MAX)?.len(),
+        outbox_rows: store.outbox_rows()?,
     })
 }
 

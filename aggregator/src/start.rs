@@ -4,7 +4,6 @@
 //! Nothing here decides anything about records. What it keeps true: the store is opened before anything reads, the API
 //! listens at once and answers about views as soon as the state is loaded, and ready means that what the logs held at the start is folded.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,8 @@ use crate::health::SiteInfo;
 use crate::hooks::Hooks;
 use crate::ledger::Sites;
 use crate::limits::DELIVERIES_QUEUED_MAX;
-use crate::store::{OutboxKey, Store};
+use crate::store::Store;
+use crate::views::line::SharedLine;
 use crate::views::publish::Publisher;
 use crate::{Config, Source, inputs, replicate, views};
 
@@ -76,7 +76,7 @@ async fn assemble(
         })?;
     let address = listener.local_addr()?;
     stages.address("api", address);
-    let (done, published) = mpsc::channel(DELIVERIES_QUEUED_MAX);
+    let line = restore_line(&store).await?;
     let committed = Arc::new(Notify::new());
     // Its own stage, below the others: it publishes what the last commit holds.
     stages.task("publishing", |stop| {
@@ -85,7 +85,7 @@ async fn assemble(
             store: Arc::clone(&store),
             centre: centre.clone(),
             committed: Arc::clone(&committed),
-            done,
+            line: line.clone(),
             stop,
         };
         marked(publisher.run())
@@ -104,9 +104,9 @@ async fn assemble(
     // It listens before the state is loaded, and says so: refused is worse than "not yet".
     let api = parts.api(address.to_string());
     stages.spawn(stage, "the API", marked(serve(listener, Arc::new(api))));
-    let fold = restore(&parts.shared, &parts.store, history_ms).await?;
+    let fold = restore(&parts.shared, &parts.store, line, history_ms).await?;
     parts.shared.set_loaded();
-    parts.spawn_fold(stages, fold, committed, published).await?;
+    parts.spawn_fold(stages, fold, committed).await?;
     parts.spawn_replication(stages);
     stages.spawn_once(stage, "readiness", marked(parts.clone().readiness()));
     Ok(())
@@ -145,9 +145,20 @@ async fn open_store(config: &Config, sources: &[Source]) -> anyhow::Result<Arc<S
     opened.map(Arc::new).map_err(told)
 }
 
-async fn restore(shared: &Arc<Shared>, store: &Arc<Store>, history: i64) -> anyhow::Result<Fold> {
+async fn restore_line(store: &Arc<Store>) -> anyhow::Result<SharedLine> {
+    let store = Arc::clone(store);
+    let restored = tokio::task::spawn_blocking(move || SharedLine::restore(&store));
+    restored.await?.map_err(told)
+}
+
+async fn restore(
+    shared: &Arc<Shared>,
+    store: &Arc<Store>,
+    line: SharedLine,
+    history: i64,
+) -> anyhow::Result<Fold> {
     let (shared, store) = (Arc::clone(shared), Arc::clone(store));
-    tokio::task::spawn_blocking(move || Fold::restore(shared, store, history))
+    tokio::task::spawn_blocking(move || Fold::restore(shared, store, line, history))
         .await?
         .map_err(told)
 }
@@ -215,7 +226,6 @@ impl Parts {
         stages: &mut Supervisor,
         fold: Fold,
         committed: Arc<Notify>,
-        published: mpsc::Receiver<BTreeMap<OutboxKey, u64>>,
     ) -> anyhow::Result<()> {
         let store = Arc::clone(&self.store);
         let marks = tokio::task::spawn_blocking(move || store.positions())
@@ -253,7 +263,6 @@ impl Parts {
         let engine = Engine {
             fold,
             deliveries,
-            published,
             committed,
             hooks: self.shared.hooks.clone(),
             stop: self.stop.clone(),

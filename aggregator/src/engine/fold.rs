@@ -1,7 +1,7 @@
 //! The fold: records in, ledger changed, and the next commit put together.
 //!
 //! What it keeps true: every record that is taken is counted once as received and once as what became of it; the batch
-//! that is committed holds the facts, positions, counters and outbox rows of the same records, no more and no less.
+//! that is committed holds the facts, positions, counters and published rows of the same records, no more and no less.
 //! Memory runs ahead of the store by at most one commit interval; a crash folds that part again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,11 +20,14 @@ use crate::health::fold::InputProgress;
 use crate::health::status::Speaker;
 use crate::ledger::{Fact, Outcome, Touched, View};
 use crate::store::{Batch, FoldCounts, Mark, Problem, Store, Unreadable};
+use crate::views::line::SharedLine;
+use crate::views::ring::Told;
 use crate::views::{Computed, Views};
 
 pub(crate) struct Fold {
     shared: Arc<Shared>,
     store: Arc<Store>,
+    line: SharedLine,
     pending: Batch,
     pending_records: u64,
     /// By site.
@@ -41,6 +44,7 @@ impl Fold {
     pub(crate) fn restore(
         shared: Arc<Shared>,
         store: Arc<Store>,
+        line: SharedLine,
         history_ms: i64,
     ) -> Result<Self, AggregatorError> {
         let mut folded = shared.folded_mut();
@@ -63,10 +67,11 @@ impl Fold {
         }
         drop(fold);
         let unreadable_next = store.unreadable(1)?.first().map_or(0, |(n, _)| n + 1);
-        let views = Views::new(store.outbox_seq()?);
+        let views = Views::restore(&store)?;
         Ok(Self {
             shared,
             store,
+            line,
             pending: Batch::default(),
             pending_records: 0,
             touched: BTreeMap::new(),
@@ -83,7 +88,7 @@ impl Fold {
     }
 
     pub(crate) fn has_changes(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() || self.line.lock().has_published()
     }
 
     pub(crate) fn has_touched(&self) -> bool {
@@ -247,14 +252,14 @@ impl Fold {
             return;
         }
         let touched = std::mem::take(&mut self.touched);
+        let version = self.shared.fold().version;
         let at_ms = self.shared.now_ms();
         let computed = compute(&self.shared, at_ms, (!all).then_some(&touched));
         let diff = self.views.diff(computed);
-        self.pending.outbox.extend(diff.outbox);
-        for change in diff.changes {
-            // Nobody listens: nothing to tell.
-            self.shared.changes.send(change).ok();
-        }
+        self.pending.rows.extend(diff.rows);
+        let told = diff.changes.into_iter();
+        let told = told.map(|what| Told { version, what }).collect();
+        self.shared.changes.tell(told);
     }
 
     /// Lets go of what ended before the history horizon.
@@ -278,13 +283,6 @@ impl Fold {
         }
     }
 
-    pub(crate) fn published(
-        &mut self,
-        rows: std::collections::BTreeMap<crate::store::OutboxKey, u64>,
-    ) {
-        self.pending.published.extend(rows);
-    }
-
     /// One transaction. On failure everything stays pending; the values are absolute, so it may be repeated.
     pub(crate) fn commit(&mut self) -> Result<(), AggregatorError> {
         self.refresh(false);
@@ -293,7 +291,8 @@ impl Fold {
         let rows = spoke.map(|agent| (format!("{}/{}", agent.0, agent.1), folded.spoke(&agent)));
         self.pending.speakers.extend(rows);
         drop(folded);
-        match self.store.commit(&self.pending) {
+        let committed = self.line.lock().commit(&self.store, &mut self.pending);
+        match committed {
             Ok(()) => {
                 self.pending = Batch::default();
                 self.pending_records = 0;

@@ -9,7 +9,6 @@ pub(crate) mod input;
 pub(crate) mod shared;
 pub(crate) mod status;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,14 +21,12 @@ use crate::limits::{
     COMMIT_INTERVAL_MS, COMMIT_RECORDS_MAX, COMMIT_RETRY_MS, EVICT_INTERVAL_MS, PULSE_INTERVAL_MS,
     REFRESH_INTERVAL_MS, UNCOMMITTED_RECORDS_MAX,
 };
-use crate::store::OutboxKey;
 use fold::Fold;
 use input::Delivery;
 
 pub(crate) struct Engine {
     pub(crate) fold: Fold,
     pub(crate) deliveries: mpsc::Receiver<Delivery>,
-    pub(crate) published: mpsc::Receiver<BTreeMap<OutboxKey, u64>>,
     /// Rung after every commit.
     pub(crate) committed: Arc<Notify>,
     pub(crate) hooks: Hooks,
@@ -52,7 +49,6 @@ struct Times {
 /// What woke the loop.
 enum Woken {
     Delivery(Box<Delivery>),
-    Published(BTreeMap<OutboxKey, u64>),
     Tick,
     Stop,
 }
@@ -82,13 +78,11 @@ impl Engine {
             let woken = tokio::select! {
                 biased;
                 () = self.stop.stopped() => Woken::Stop,
-                Some(rows) = self.published.recv() => Woken::Published(rows),
                 Some(delivery) = self.deliveries.recv(), if !full => Woken::Delivery(Box::new(delivery)),
                 _ = tick.tick() => Woken::Tick,
             };
             match woken {
                 Woken::Stop => break,
-                Woken::Published(rows) => fold.published(rows),
                 Woken::Delivery(delivery) => {
                     fold = blocking(fold, move |fold| fold.apply(&delivery)).await?;
                 }

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::broadcast;
-use wardline_api::{Change, DepartmentRow, Freshness, Sources};
+use wardline_api::{DepartmentRow, Freshness, Sources};
 
 use crate::health::SiteInfo;
 use crate::health::copies::CopyProgress;
@@ -19,8 +18,8 @@ use crate::health::sources::sources;
 use crate::health::status::{Speaker, Statuses};
 use crate::hooks::Hooks;
 use crate::ledger::{Sites, Touched, View};
-use crate::limits::STREAM_CHANGES_MAX;
 use crate::store::Spoke;
+use crate::views::ring::Ring;
 
 /// The ledgers and who they rest on.
 pub(crate) struct Folded {
@@ -90,7 +89,7 @@ pub(crate) struct Shared {
     statuses: Mutex<Statuses>,
     proofs: Mutex<Proofs>,
     pub(crate) progress: Arc<CopyProgress>,
-    pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) changes: Ring,
     pub(crate) api: ApiCounts,
     loaded: AtomicBool,
     ready: AtomicBool,
@@ -111,7 +110,7 @@ impl Shared {
             statuses: Mutex::default(),
             proofs: Mutex::default(),
             progress: Arc::default(),
-            changes: broadcast::channel(STREAM_CHANGES_MAX).0,
+            changes: Ring::new(),
             api: ApiCounts::default(),
             loaded: AtomicBool::new(false),
             ready: AtomicBool::new(false),

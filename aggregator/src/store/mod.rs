@@ -1,4 +1,4 @@
-//! state.redb: facts, positions, counters and outbox of the views, changed together or not at all.
+//! state.redb: facts, positions, counters, published rows and their outbox, changed together or not at all.
 //!
 //! What it keeps true:
 //! - one `commit` is one transaction, synced: state never stands for other positions than the ones beside it (P5);
@@ -8,7 +8,6 @@
 //!
 //! The file itself is core/disk's matter.
 
-mod outbox;
 mod read;
 mod tables;
 
@@ -16,20 +15,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::{
-    Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 use serde::Serialize;
 use wardline_disk::{Disk, FileDisk, Kind, RedbFile};
 
 use crate::error::AggregatorError;
 use crate::limits::{STORE_CACHE_BYTES, UNREADABLE_KEPT_MAX};
-pub(crate) use outbox::{OutboxKey, OutboxRow};
 use tables::{
     CHECKPOINTS, COUNTERS, FACTS, FORMAT, META, META_BEDS, META_COMMITS, META_HORIZON, OUTBOX,
-    POSITIONS, SPEAKERS, UNREADABLE,
+    POSITIONS, PUBLISHED, SPEAKERS, UNREADABLE,
 };
-pub(crate) use tables::{Checkpoint, LastCopy, Spoke, Unreadable};
+pub(crate) use tables::{Checkpoint, Cursor, LastCopy, Queued, RowKey, Spoke, Unreadable, ViewRow};
 pub use tables::{FoldCounts, Mark, Problem};
 
 const KIND: Kind = Kind {
@@ -47,9 +43,10 @@ pub(crate) struct Batch {
     pub(crate) positions: BTreeMap<String, Mark>,
     pub(crate) counters: BTreeMap<String, FoldCounts>,
     pub(crate) speakers: BTreeMap<String, Spoke>,
-    pub(crate) outbox: BTreeMap<OutboxKey, OutboxRow>,
-    /// Published rows: removed if nothing newer has taken their place.
-    pub(crate) published: BTreeMap<OutboxKey, u64>,
+    /// Rows of views that say something new.
+    pub(crate) rows: BTreeMap<RowKey, ViewRow>,
+    /// How far the outbox is published, and need not be kept.
+    pub(crate) published: Cursor,
     pub(crate) unreadable: BTreeMap<u64, Unreadable>,
     pub(crate) horizon_ms: Option<i64>,
 }
@@ -60,7 +57,7 @@ impl Batch {
             && self.positions.is_empty()
             && self.counters.is_empty()
             && self.speakers.is_empty()
-            && self.outbox.is_empty()
+            && self.rows.is_empty()
             && self.published.is_empty()
             && self.unreadable.is_empty()
             && self.horizon_ms.is_none()
@@ -190,17 +187,11 @@ impl Store {
 /// Made at once, so that readers never meet a missing table.
 fn initialise(db: &Database) -> Result<(), redb::Error> {
     let tx = db.begin_write()?;
-    for table in [
-        FACTS,
-        POSITIONS,
-        COUNTERS,
-        SPEAKERS,
-        OUTBOX,
-        CHECKPOINTS,
-        META,
-    ] {
+    for table in [FACTS, POSITIONS, COUNTERS, SPEAKERS, CHECKPOINTS, META] {
         tx.open_table(table)?;
     }
+    tx.open_table(PUBLISHED)?;
+    tx.open_table(OUTBOX)?;
     tx.open_table(UNREADABLE)?;
     tx.commit()?;
     Ok(())
@@ -237,7 +228,7 @@ fn write_batch(tx: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> 
     for (agent, spoke) in &batch.speakers {
         speakers.insert(agent.as_str(), to_json(spoke).as_slice())?;
     }
-    write_outbox(&mut tx.open_table(OUTBOX)?, batch)?;
+    write_rows(tx, batch)?;
     let mut unreadable = tx.open_table(UNREADABLE)?;
     for (n, what) in &batch.unreadable {
         unreadable.insert(n, to_json(what).as_slice())?;
@@ -252,22 +243,19 @@ fn write_batch(tx: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> 
     Ok(())
 }
 
-fn write_outbox(
-    outbox: &mut Table<'_, &'static str, &'static [u8]>,
-    batch: &Batch,
-) -> Result<(), redb::Error> {
-    for (key, row) in &batch.outbox {
-        outbox.insert(key.stored().as_str(), row.stored().as_slice())?;
+fn write_rows(tx: &WriteTransaction, batch: &Batch) -> Result<(), redb::Error> {
+    let mut outbox = tx.open_table(OUTBOX)?;
+    for (topic, to) in &batch.published {
+        outbox.retain_in((*topic, 0)..=(*topic, *to), |_, _| false)?;
     }
-    for (key, seq) in &batch.published {
-        let stored = key.stored();
-        let same = outbox
-            .get(stored.as_str())?
-            .and_then(|v| OutboxRow::read(v.value()))
-            .is_some_and(|row| row.seq <= *seq);
-        if same {
-            outbox.remove(stored.as_str())?;
-        }
+    let mut published = tx.open_table(PUBLISHED)?;
+    for ((topic, key), row) in &batch.rows {
+        let key = key.as_str();
+        outbox.insert((*topic, row.seq), (key, row.json.as_deref()))?;
+        match row.json {
+            Some(_) => published.insert((*topic, key), row.hash)?,
+            None => published.remove((*topic, key))?,
+        };
     }
     Ok(())
 }

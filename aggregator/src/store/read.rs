@@ -1,4 +1,7 @@
 //! What is asked of state.redb: each question is one short read transaction.
+//!
+//! What is asked for once at the start may be long (facts, published rows); what is asked for again and again has a most.
+//! A row that cannot be read is damage and named, except a checkpoint: that is a hint.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +9,9 @@ use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 use serde::de::DeserializeOwned;
 
 use super::Store;
-use super::outbox::{OutboxKey, OutboxRow};
 use super::tables::{
     CHECKPOINTS, COUNTERS, Checkpoint, FACTS, FoldCounts, META, META_BEDS, META_HORIZON, Mark,
-    OUTBOX, POSITIONS, SPEAKERS, Spoke, UNREADABLE, Unreadable,
+    OUTBOX, POSITIONS, PUBLISHED, Queued, SPEAKERS, Spoke, UNREADABLE, Unreadable,
 };
 use crate::error::AggregatorError;
 
@@ -98,30 +100,51 @@ impl Store {
         })
     }
 
-    /// The first rows of the outbox, by topic and key.
+    /// Rows that wait for a topic behind a place in its line, in order.
     pub(crate) fn outbox(
         &self,
+        topic: &str,
+        after: u64,
         max: usize,
-    ) -> Result<Vec<(OutboxKey, OutboxRow)>, AggregatorError> {
+    ) -> Result<Vec<Queued>, AggregatorError> {
         self.run("read the outbox", |db| {
             let table = db.begin_read()?.open_table(OUTBOX)?;
+            let behind = (topic, after.saturating_add(1))..=(topic, u64::MAX);
             let mut out = Vec::new();
-            for row in table.iter()?.take(max) {
-                let (key, value) = row?;
-                if let (Some(key), Some(row)) =
-                    (OutboxKey::read(key.value()), OutboxRow::read(value.value()))
-                {
-                    out.push((key, row));
-                }
+            for row in table.range(behind)?.take(max) {
+                let (place, value) = row?;
+                let (key, json) = value.value();
+                out.push(Queued {
+                    seq: place.value().1,
+                    key: key.to_owned(),
+                    json: json.map(<[u8]>::to_vec),
+                });
             }
             Ok(out)
         })
     }
 
-    /// Highest outbox sequence number in the file; 0 when it is empty.
-    pub(crate) fn outbox_seq(&self) -> Result<u64, AggregatorError> {
-        let rows = self.outbox(usize::MAX)?;
-        Ok(rows.iter().map(|(_, row)| row.seq).max().unwrap_or(0))
+    pub(crate) fn outbox_rows(&self) -> Result<u64, AggregatorError> {
+        self.run("count the outbox", |db| {
+            Ok(db.begin_read()?.open_table(OUTBOX)?.len()?)
+        })
+    }
+
+    /// The rows that a view's topic has or is to have, with the hash of what they say.
+    pub(crate) fn published(&self, topic: &str) -> Result<BTreeMap<String, u64>, AggregatorError> {
+        self.run("read what is published", |db| {
+            let table = db.begin_read()?.open_table(PUBLISHED)?;
+            let mut out = BTreeMap::new();
+            for row in table.range((topic, "")..)? {
+                let (key, hash) = row?;
+                let (of, key) = key.value();
+                if of != topic {
+                    break;
+                }
+                out.insert(key.to_owned(), hash.value());
+            }
+            Ok(out)
+        })
     }
 
     /// Newest first.

@@ -1,6 +1,6 @@
 //! The tables of state.redb and the small values in them, as JSON: they are few, and people can read them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use wardline_model::status::StageCounts;
 
 use crate::health::coverage::Heard;
 
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// Fact key -> fact.
 pub(super) const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts");
@@ -18,8 +18,14 @@ pub(super) const POSITIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::
 pub(super) const COUNTERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("counters");
 /// `site/agent` -> `Spoke`.
 pub(super) const SPEAKERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("speakers");
-/// `topic NUL key` -> sequence number (8 bytes, big endian) and the row; no row is a tombstone.
-pub(super) const OUTBOX: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("outbox");
+/// View topic and a row's key -> hash of what the row says, its ages left out.
+pub(super) const PUBLISHED: TableDefinition<'_, (&str, &str), u64> =
+    TableDefinition::new("published");
+/// View topic and place in its line -> the row's key and the row; no row is a tombstone.
+pub(super) const OUTBOX: TableDefinition<'_, Place<'_>, Waiting<'_>> =
+    TableDefinition::new("outbox");
+type Place<'a> = (&'a str, u64);
+type Waiting<'a> = (&'a str, Option<&'a [u8]>);
 /// Running number -> `Unreadable`.
 pub(super) const UNREADABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("unreadable");
 /// `site/topic/partition` -> `Checkpoint`.
@@ -71,6 +77,30 @@ pub(crate) struct Spoke {
     pub(crate) departments: BTreeSet<String>,
 }
 
+/// A view's topic, and the key of a row in it.
+pub(crate) type RowKey = (&'static str, String);
+
+/// How far each view's topic is.
+pub(crate) type Cursor = BTreeMap<&'static str, u64>;
+
+/// What a row of a view says now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ViewRow {
+    /// Its place in its topic's line, given by the commit.
+    pub(crate) seq: u64,
+    pub(crate) hash: u64,
+    /// `None` is a tombstone.
+    pub(crate) json: Option<Vec<u8>>,
+}
+
+/// A row that waits for its topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Queued {
+    pub(crate) seq: u64,
+    pub(crate) key: String,
+    pub(crate) json: Option<Vec<u8>>,
+}
+
 /// A record of a `fhir.*` topic that the fold could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unreadable {
@@ -92,7 +122,7 @@ pub(crate) struct Checkpoint {
     /// The last copy: source offset, and where it stands in the centre's log.
     pub(crate) last: Option<LastCopy>,
     /// Where each partition of the centre's topic has to be read from to see every copy made since.
-    pub(crate) centre: std::collections::BTreeMap<u32, u64>,
+    pub(crate) centre: BTreeMap<u32, u64>,
     pub(crate) counts: StageCounts,
     pub(crate) truncated: u64,
     pub(crate) recreated: u64,

@@ -24,24 +24,32 @@ fn on(disk: &SimDisk) -> Store {
     store.start().unwrap()
 }
 
+const TOPIC: &str = "view.bed";
+
 fn batch(n: u64) -> Batch {
-    let mut batch = Batch::default();
-    batch.outbox.insert(key(&n.to_string()), row(n, Some("{}")));
-    batch
+    rows(&[(&n.to_string(), n, Some("{}"))])
 }
 
-fn row(seq: u64, json: Option<&str>) -> OutboxRow {
-    OutboxRow {
-        seq,
-        json: json.map(|j| j.as_bytes().to_vec()),
+/// Key, place and what the row says.
+fn rows(of: &[(&str, u64, Option<&str>)]) -> Batch {
+    let row = |(key, seq, json): &(&str, u64, Option<&str>)| {
+        let row = ViewRow {
+            seq: *seq,
+            hash: seq + 100,
+            json: json.map(|json| json.as_bytes().to_vec()),
+        };
+        ((TOPIC, (*key).to_owned()), row)
+    };
+    Batch {
+        rows: of.iter().map(row).collect(),
+        ..Batch::default()
     }
 }
 
-fn key(name: &str) -> OutboxKey {
-    OutboxKey {
-        topic: "view.bed".into(),
-        key: name.into(),
-    }
+/// Keys and places.
+fn queued(store: &Store) -> Vec<(String, u64)> {
+    let rows = store.outbox(TOPIC, 0, usize::MAX).unwrap().into_iter();
+    rows.map(|row| (row.key, row.seq)).collect()
 }
 
 #[test]
@@ -49,7 +57,7 @@ fn p5_a_batch_is_one_transaction_and_repeating_it_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.redb");
     let store = Store::open(&path).unwrap();
-    let mut batch = Batch::default();
+    let mut batch = rows(&[("ICU^1^1", 1, Some("{}")), ("ICU^1^2", 2, None)]);
     let mark = Mark {
         read: wardline_log::follow::Mark::at(7),
         problem: None,
@@ -58,8 +66,6 @@ fn p5_a_batch_is_one_transaction_and_repeating_it_changes_nothing() {
         .positions
         .insert("a/fhir.encounter/0".into(), mark.clone());
     batch.counters.insert("a".into(), FoldCounts::default());
-    batch.outbox.insert(key("ICU^1^1"), row(1, Some("{}")));
-    batch.outbox.insert(key("ICU^1^2"), row(2, None));
     batch.horizon_ms = Some(-5);
     for _ in 0..2 {
         store.commit(&batch).unwrap();
@@ -68,27 +74,31 @@ fn p5_a_batch_is_one_transaction_and_repeating_it_changes_nothing() {
     let store = Store::open_existing(&path).unwrap();
     assert_eq!(store.positions().unwrap()["a/fhir.encounter/0"], mark);
     assert_eq!(store.horizon_ms().unwrap(), Some(-5));
-    assert_eq!(store.outbox_seq().unwrap(), 2);
-    assert_eq!(store.outbox(10).unwrap()[1], (key("ICU^1^2"), row(2, None)));
+    let known = BTreeMap::from([("ICU^1^1".to_owned(), 101)]);
+    assert_eq!(store.published(TOPIC).unwrap(), known);
+    let last = store.outbox(TOPIC, 1, 10).unwrap().pop().unwrap();
+    assert_eq!((last.key.as_str(), last.json), ("ICU^1^2", None));
 }
 
 #[test]
-fn p5_a_published_row_is_removed_only_if_nothing_newer_took_its_place() {
+fn p5_what_was_published_leaves_as_a_range_and_stays_known() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("state.redb")).unwrap();
-    let mut batch = Batch::default();
-    batch.outbox.insert(key("A"), row(1, Some("1")));
-    batch.outbox.insert(key("B"), row(2, Some("2")));
-    store.commit(&batch).unwrap();
-    let mut batch = Batch::default();
-    batch.outbox.insert(key("A"), row(3, Some("3")));
-    batch.published.insert(key("A"), 1);
-    batch.published.insert(key("B"), 2);
-    store.commit(&batch).unwrap();
-    assert_eq!(
-        store.outbox(10).unwrap(),
-        vec![(key("A"), row(3, Some("3")))]
-    );
+    let said = [("A", 1, Some("1")), ("B", 2, Some("2")), ("C", 3, None)];
+    store.commit(&rows(&said)).unwrap();
+    let mut batch = rows(&[("A", 4, Some("3"))]);
+    batch.published.insert(TOPIC, 2);
+    batch.published.insert("view.department", 9);
+    for _ in 0..2 {
+        store.commit(&batch).unwrap();
+        assert_eq!(queued(&store), [("C".to_owned(), 3), ("A".to_owned(), 4)]);
+    }
+    let known = [("A".to_owned(), 104), ("B".to_owned(), 102)];
+    assert_eq!(store.published(TOPIC).unwrap(), BTreeMap::from(known));
+    assert_eq!(store.published("view").unwrap(), BTreeMap::new());
+    // A tombstone takes a row out of what is known.
+    store.commit(&rows(&[("B", 5, None)])).unwrap();
+    assert_eq!(store.published(TOPIC).unwrap().len(), 1);
 }
 
 #[test]
@@ -156,14 +166,13 @@ fn p5_after_an_error_the_file_is_opened_again_and_the_commit_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state.redb");
     let store = Store::open(&path).unwrap();
-    let mut batch = Batch::default();
-    batch.outbox.insert(key("A"), row(1, Some("1")));
+    let batch = batch(1);
     let failed: Result<(), _> = store.run("test", |_| {
         Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into())
     });
     assert!(failed.unwrap_err().retriable());
     until_room(|| store.commit(&batch));
-    assert_eq!(store.outbox(10).unwrap().len(), 1);
+    assert_eq!(queued(&store).len(), 1);
     store.close();
     assert!(!store.commit(&batch).unwrap_err().retriable());
     Store::open(&path).unwrap();
@@ -199,7 +208,10 @@ fn p5_a_state_that_holds_less_than_was_acknowledged_is_damaged() {
         error.is_damage() && error.to_string().contains("was acknowledged"),
         "{error}"
     );
-    assert!(store.outbox(10).is_err(), "nothing is read from it");
+    assert!(
+        store.outbox(TOPIC, 0, 10).is_err(),
+        "nothing is read from it"
+    );
 }
 
 #[test]

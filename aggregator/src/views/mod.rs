@@ -1,42 +1,48 @@
 //! From rows of the ledger to what is published: which rows changed, and how they stand in the view topics.
 //!
 //! A row is published when anything but its age changed: ages grow by themselves, and a reader adds them up from `as_of`.
-//! Keys are site and name, `st-mary/ICU^1^2`; a row that is gone becomes a tombstone. Nothing here can hold a patient.
+//! Keys are site and name, `st-mary/ICU^1^2`; a row that is gone becomes a tombstone. What is published is state: the
+//! hash of each row is committed with the row, and a restart goes on from there. Nothing here can hold a patient.
 
+pub(crate) mod line;
 pub(crate) mod publish;
+pub(crate) mod ring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
+use std::mem::swap;
 
 use serde::Serialize;
-use wardline_api::{BedRow, Change, DepartmentRow, DeviceRow};
+use wardline_api::{BedRow, Change, DepartmentRow, DeviceRow, Removed, RowKind};
 use wardline_model::time::rfc3339;
 use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
 
-use crate::store::{OutboxKey, OutboxRow};
+use crate::error::AggregatorError;
+use crate::store::{RowKey, Store, ViewRow};
+use ring::What;
 
-/// The three view topics.
-pub(crate) const TOPICS: [&str; 3] = [VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE];
+/// The three view topics, in the order in which they are written: the fewest rows, and those most looked at, first.
+pub(crate) const TOPICS: [&str; 3] = [VIEW_DEPARTMENT, VIEW_BED, VIEW_DEVICE];
 
 /// What can be a row of a view.
-trait Row: Clone + PartialEq + Serialize {
+trait Row: Serialize {
     const TOPIC: &'static str;
+    const KIND: RowKind;
     /// `site/name`: no site's name holds a `/`.
     fn key(&self) -> String;
-    /// The row without what changes by itself.
-    fn still(&self) -> Self;
+    /// Exchanges what changes by itself.
+    fn swap_ages(&mut self, ages: &mut [Option<i64>; 2]);
     fn change(self) -> Change;
 }
 
 impl Row for BedRow {
     const TOPIC: &'static str = VIEW_BED;
+    const KIND: RowKind = RowKind::Bed;
     fn key(&self) -> String {
         format!("{}/{}", self.site, self.bed)
     }
-    fn still(&self) -> Self {
-        Self {
-            age_s: None,
-            ..self.clone()
-        }
+    fn swap_ages(&mut self, [age, _]: &mut [Option<i64>; 2]) {
+        swap(&mut self.age_s, age);
     }
     fn change(self) -> Change {
         Change::Bed(self)
@@ -45,15 +51,13 @@ impl Row for BedRow {
 
 impl Row for DepartmentRow {
     const TOPIC: &'static str = VIEW_DEPARTMENT;
+    const KIND: RowKind = RowKind::Department;
     fn key(&self) -> String {
         format!("{}/{}", self.site, self.department)
     }
-    fn still(&self) -> Self {
-        Self {
-            age_s: None,
-            oldest_dirty_s: None,
-            ..self.clone()
-        }
+    fn swap_ages(&mut self, [age, dirty]: &mut [Option<i64>; 2]) {
+        swap(&mut self.age_s, age);
+        swap(&mut self.oldest_dirty_s, dirty);
     }
     fn change(self) -> Change {
         Change::Department(self)
@@ -62,14 +66,12 @@ impl Row for DepartmentRow {
 
 impl Row for DeviceRow {
     const TOPIC: &'static str = VIEW_DEVICE;
+    const KIND: RowKind = RowKind::Device;
     fn key(&self) -> String {
         format!("{}/{}", self.site, self.device)
     }
-    fn still(&self) -> Self {
-        Self {
-            age_s: None,
-            ..self.clone()
-        }
+    fn swap_ages(&mut self, [age, _]: &mut [Option<i64>; 2]) {
+        swap(&mut self.age_s, age);
     }
     fn change(self) -> Change {
         Change::Device(self)
@@ -94,104 +96,101 @@ pub(crate) struct Computed {
     pub(crate) complete: bool,
 }
 
-/// What is published already, and what is to be.
+/// What is published already, or waits for it: by topic and key a hash of what the row says.
 #[derive(Default)]
 pub(crate) struct Views {
-    beds: BTreeMap<String, BedRow>,
-    departments: BTreeMap<String, DepartmentRow>,
-    devices: BTreeMap<String, DeviceRow>,
-    seq: u64,
+    known: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    /// Where rows are written to be hashed.
+    buffer: Vec<u8>,
 }
 
 /// What changed, for the outbox and for those who listen.
 #[derive(Default)]
 pub(crate) struct Diff {
-    pub(crate) outbox: BTreeMap<OutboxKey, OutboxRow>,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) rows: BTreeMap<RowKey, ViewRow>,
+    pub(crate) changes: Vec<What>,
 }
 
 impl Views {
-    /// `seq`: the highest number that the outbox has used.
-    pub(crate) fn new(seq: u64) -> Self {
-        Self {
-            seq,
-            ..Self::default()
+    /// As the last commit had it.
+    pub(crate) fn restore(store: &Store) -> Result<Self, AggregatorError> {
+        let mut views = Self::default();
+        for topic in TOPICS {
+            views.known.insert(topic, store.published(topic)?);
         }
+        Ok(views)
     }
 
     pub(crate) fn diff(&mut self, computed: Computed) -> Diff {
         let mut diff = Diff::default();
         let as_of = rfc3339(computed.at_ms);
         let complete = computed.complete;
-        let seq = &mut self.seq;
-        compare(
-            &mut self.beds,
-            computed.beds,
-            complete,
-            &as_of,
-            seq,
-            &mut diff,
-        );
-        compare(
-            &mut self.departments,
-            computed.departments,
-            complete,
-            &as_of,
-            seq,
-            &mut diff,
-        );
-        compare(
-            &mut self.devices,
-            computed.devices,
-            complete,
-            &as_of,
-            seq,
-            &mut diff,
-        );
+        self.compare(computed.beds, complete, &as_of, &mut diff);
+        self.compare(computed.departments, complete, &as_of, &mut diff);
+        self.compare(computed.devices, complete, &as_of, &mut diff);
         diff
     }
-}
 
-fn compare<T: Row>(
-    known: &mut BTreeMap<String, T>,
-    rows: Vec<T>,
-    complete: bool,
-    as_of: &str,
-    seq: &mut u64,
-    diff: &mut Diff,
-) {
-    if complete {
-        let here: std::collections::BTreeSet<String> = rows.iter().map(Row::key).collect();
-        let gone: Vec<String> = known
-            .keys()
-            .filter(|key| !here.contains(*key))
-            .cloned()
-            .collect();
-        for key in gone {
-            known.remove(&key);
-            put(diff, T::TOPIC, key, None, seq);
+    fn compare<T: Row>(&mut self, rows: Vec<T>, complete: bool, as_of: &str, diff: &mut Diff) {
+        let known = self.known.entry(T::TOPIC).or_default();
+        if complete {
+            let here: BTreeSet<String> = rows.iter().map(Row::key).collect();
+            known.retain(|key, _| {
+                let stays = here.contains(key);
+                if !stays {
+                    diff.gone(T::TOPIC, T::KIND, key);
+                }
+                stays
+            });
+        }
+        for mut row in rows {
+            let hash = hash(&mut row, &mut self.buffer);
+            let key = row.key();
+            match known.get_mut(&key) {
+                Some(before) if *before == hash => continue,
+                Some(before) => *before = hash,
+                None => {
+                    known.insert(key.clone(), hash);
+                }
+            }
+            let json = serde_json::to_vec(&Published { as_of, row: &row }).ok();
+            let said = ViewRow {
+                hash,
+                json,
+                ..ViewRow::default()
+            };
+            diff.rows.insert((T::TOPIC, key), said);
+            let change = Box::new(row.change());
+            diff.changes.push(What::Row(change));
         }
     }
-    for row in rows {
-        let still = row.still();
-        let key = row.key();
-        if known.get(&key) == Some(&still) {
-            continue;
-        }
-        known.insert(key.clone(), still);
-        let json = serde_json::to_vec(&Published { as_of, row: &row }).ok();
-        put(diff, T::TOPIC, key, json, seq);
-        diff.changes.push(row.change());
+}
+
+impl Diff {
+    fn gone(&mut self, topic: &'static str, kind: RowKind, key: &str) {
+        self.rows
+            .insert((topic, key.to_owned()), ViewRow::default());
+        let (site, name) = key.split_once('/').unwrap_or(("", key));
+        self.changes.push(What::Gone(Removed {
+            kind,
+            site: site.to_owned(),
+            name: name.to_owned(),
+        }));
     }
 }
 
-fn put(diff: &mut Diff, topic: &str, key: String, json: Option<Vec<u8>>, seq: &mut u64) {
-    *seq += 1;
-    let key = OutboxKey {
-        topic: topic.to_owned(),
-        key,
-    };
-    diff.outbox.insert(key, OutboxRow { seq: *seq, json });
+/// Of the row as it is published, its ages left out. Another version of this program or of its compiler may come to
+/// another number: then the rows are published once more, and nothing else happens.
+fn hash<T: Row>(row: &mut T, buffer: &mut Vec<u8>) -> u64 {
+    let mut ages = [None; 2];
+    row.swap_ages(&mut ages);
+    buffer.clear();
+    // A row has string keys and no failing parts.
+    serde_json::to_writer(&mut *buffer, row).ok();
+    row.swap_ages(&mut ages);
+    let mut hasher = DefaultHasher::new();
+    hasher.write(buffer);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -200,9 +199,11 @@ mod tests {
 
     fn department(name: &str, occupied: u32, age_s: i64) -> DepartmentRow {
         DepartmentRow {
+            site: "a".to_owned(),
             department: name.to_owned(),
             occupied,
             age_s: Some(age_s),
+            oldest_dirty_s: Some(age_s),
             ..DepartmentRow::default()
         }
     }
@@ -217,28 +218,33 @@ mod tests {
 
     #[test]
     fn a_row_is_published_when_more_than_its_age_changed() {
-        let mut views = Views::new(7);
+        let mut views = Views::default();
         let first = views.diff(computed(vec![department("ICU", 1, 5)]));
         assert_eq!(first.changes.len(), 1);
-        assert!(
-            views
-                .diff(computed(vec![department("ICU", 1, 9)]))
-                .changes
-                .is_empty()
-        );
+        let older = views.diff(computed(vec![department("ICU", 1, 9)]));
+        assert!(older.changes.is_empty() && older.rows.is_empty());
         let second = views.diff(computed(vec![department("ICU", 2, 9)]));
-        let row = second.outbox.values().next().unwrap();
-        assert_eq!(row.seq, 9);
+        let row = second.rows.values().next().unwrap();
         let json: serde_json::Value = serde_json::from_slice(row.json.as_ref().unwrap()).unwrap();
         assert_eq!(json["as_of"], "1970-01-01T00:00:00Z");
-        assert_eq!(json["occupied"], 2);
+        assert_eq!((&json["occupied"], &json["age_s"]), (&2.into(), &9.into()));
+        assert_eq!(json["oldest_dirty_s"], 9);
     }
 
     #[test]
-    fn a_row_that_is_gone_becomes_a_tombstone() {
-        let mut views = Views::new(0);
+    fn a_row_that_is_gone_becomes_a_tombstone_and_is_told() {
+        let mut views = Views::default();
         views.diff(computed(vec![department("ICU", 1, 5)]));
         let gone = views.diff(computed(Vec::new()));
-        assert_eq!(gone.outbox.values().next().unwrap().json, None);
+        assert_eq!(gone.rows.values().next().unwrap().json, None);
+        assert_eq!(
+            gone.changes,
+            [What::Gone(Removed {
+                kind: RowKind::Department,
+                site: "a".to_owned(),
+                name: "ICU".to_owned(),
+            })]
+        );
+        assert!(views.diff(computed(Vec::new())).rows.is_empty());
     }
 }

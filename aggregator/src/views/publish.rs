@@ -1,40 +1,42 @@
-//! Takes rows out of the outbox and appends them to the view topics.
+//! Takes committed rows out of their line and appends them to the view topics.
 //!
-//! A row leaves the outbox with the next commit of the fold, and only if nothing newer took its place. A crash in between
-//! publishes it once more: the topics are compacted by key, so a repetition is the same row again.
+//! What was published leaves the store with the next commit of the fold, and at the end with one of its own: an orderly
+//! restart publishes nothing twice. A crash in between publishes rows once more: the topics are compacted by key, so a
+//! repetition is the same row again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
-use wardline_log::{Record, SharedLog};
+use tokio::sync::Notify;
+use wardline_log::{Headers, Record, SharedLog};
 use wardline_service::Stop;
 
-use super::TOPICS;
+use super::line::SharedLine;
 use crate::engine::shared::Shared;
 use crate::error::AggregatorError;
 use crate::hooks::FaultPoint;
 use crate::limits::{OUTBOX_BATCH_ROWS_MAX, OUTBOX_RETRY_MS};
-use crate::store::{OutboxKey, OutboxRow, Store};
+use crate::store::{Batch, Queued, Store};
 
 pub(crate) struct Publisher {
     pub(crate) shared: Arc<Shared>,
     pub(crate) store: Arc<Store>,
     pub(crate) centre: SharedLog,
+    pub(crate) line: SharedLine,
     /// Rung after every commit.
     pub(crate) committed: Arc<Notify>,
-    /// Tells the fold what it may remove.
-    pub(crate) done: mpsc::Sender<BTreeMap<OutboxKey, u64>>,
     pub(crate) stop: Stop,
 }
 
+/// Records by topic, departments first: an append that is no single transaction writes them in this order.
+type Batches = Vec<(String, Vec<Record>)>;
+
 impl Publisher {
     pub(crate) async fn run(self) -> Result<(), AggregatorError> {
-        let mut sent: BTreeMap<OutboxKey, u64> = BTreeMap::new();
+        let mut hand = Batches::new();
         loop {
             let stopping = self.stop.is_stopped();
-            let wait = match self.pass(&mut sent).await {
+            let wait = match self.pass(&mut hand).await {
                 Ok(true) => continue,
                 Ok(false) => {
                     self.shared.fold().outbox_trouble = None;
@@ -48,7 +50,7 @@ impl Publisher {
                 }
             };
             if stopping {
-                return Ok(());
+                return self.forget().await;
             }
             tokio::select! {
                 () = self.committed.notified() => {}
@@ -58,52 +60,60 @@ impl Publisher {
         }
     }
 
-    /// Publishes what is new among the first rows; whether there may be more.
-    async fn pass(&self, sent: &mut BTreeMap<OutboxKey, u64>) -> Result<bool, AggregatorError> {
-        let store = Arc::clone(&self.store);
-        let rows =
-            tokio::task::spawn_blocking(move || store.outbox(OUTBOX_BATCH_ROWS_MAX)).await??;
-        let full = rows.len() == OUTBOX_BATCH_ROWS_MAX;
-        // What left the outbox need not be remembered.
-        let here: BTreeSet<&OutboxKey> = rows.iter().map(|(key, _)| key).collect();
-        sent.retain(|key, _| here.contains(key));
-        let fresh: Vec<(OutboxKey, OutboxRow)> = rows
-            .into_iter()
-            .filter(|(key, row)| sent.get(key).is_none_or(|seq| *seq < row.seq))
-            .collect();
-        if fresh.is_empty() {
+    /// Publishes what is in hand, or the next rows; whether there may be more. What cannot be appended stays in hand.
+    async fn pass(&self, hand: &mut Batches) -> Result<bool, AggregatorError> {
+        if hand.is_empty() {
+            *hand = self.take().await?;
+        }
+        if hand.is_empty() {
             return Ok(false);
         }
-        let now_ms = self.shared.now_ms();
-        let batches: Vec<(String, Vec<Record>)> = TOPICS
-            .iter()
-            .map(|topic| {
-                let records = fresh
-                    .iter()
-                    .filter(|(key, _)| key.topic == *topic)
-                    .map(|(key, row)| record(key, row, now_ms))
-                    .collect::<Vec<_>>();
-                ((*topic).to_owned(), records)
-            })
-            .filter(|(_, records)| !records.is_empty())
-            .collect();
         self.shared.hooks.reach(FaultPoint::AfterCommit)?;
-        self.centre.append_many(batches).await?;
+        self.centre.append_many(hand.clone()).await?;
         self.shared.hooks.reach(FaultPoint::AfterPublish)?;
-        let done: BTreeMap<OutboxKey, u64> =
-            fresh.into_iter().map(|(key, row)| (key, row.seq)).collect();
-        sent.extend(done.clone());
-        // The fold is gone only when everything stops; the rows are published again then.
-        self.done.send(done).await.ok();
-        Ok(full && !self.stop.is_stopped())
+        hand.clear();
+        Ok(true)
+    }
+
+    /// The next rows; those that were taken before are published.
+    async fn take(&self) -> Result<Batches, AggregatorError> {
+        let (line, store) = (self.line.clone(), Arc::clone(&self.store));
+        let rows = tokio::task::spawn_blocking(move || {
+            let mut line = line.lock();
+            line.published();
+            line.take(&store, OUTBOX_BATCH_ROWS_MAX)
+        })
+        .await??;
+        let now_ms = self.shared.now_ms();
+        let records = |rows: Vec<Queued>| rows.into_iter().map(|row| record(row, now_ms)).collect();
+        let batches = rows.into_iter();
+        Ok(batches
+            .map(|(topic, rows)| (topic.to_owned(), records(rows)))
+            .collect())
+    }
+
+    /// The fold has made its last commit; what was published since leaves the store here.
+    async fn forget(self) -> Result<(), AggregatorError> {
+        let forgotten = tokio::task::spawn_blocking(move || {
+            let mut line = self.line.lock();
+            match line.has_published() {
+                true => line.commit(&self.store, &mut Batch::default()),
+                false => Ok(()),
+            }
+        })
+        .await?;
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "rows that are published stay in the outbox; the next start publishes them again");
+        }
+        Ok(())
     }
 }
 
-fn record(key: &OutboxKey, row: &OutboxRow, time_ms: i64) -> Record {
+fn record(row: Queued, time_ms: i64) -> Record {
     Record {
-        key: Some(key.key.clone().into()),
-        value: row.json.clone().map(Into::into),
-        headers: wardline_log::Headers::new(),
+        key: Some(row.key.into()),
+        value: row.json.map(Into::into),
+        headers: Headers::new(),
         time_ms,
     }
 }

@@ -12,6 +12,7 @@ mod api;
 mod fold;
 mod golden;
 mod kill;
+mod published;
 mod replication;
 mod stream;
 mod support;

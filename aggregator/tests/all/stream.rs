@@ -4,11 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::records::{adt, bed_status, sidelined};
+use crate::support::records::{adt, bed_status, sidelined, story};
 use crate::support::world::world;
-use crate::support::{NOON, read_all, row};
+use crate::support::{Aggregator, BEDS, LogDir, NOON, Setup, read_all, row};
+use wardline_aggregator::SiteBeds;
 use wardline_api::{Change, LogLine};
 use wardline_model::topic::{RETRY, SIDELINE};
+use wardline_service::ManualClock;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn q5_a_page_of_another_origin_cannot_replay() {
@@ -77,11 +79,20 @@ fn raw(api: std::net::SocketAddr, request: &str) -> String {
 
 /// An open answer whose lines come one by one.
 fn open(api: std::net::SocketAddr, path: &str) -> BufReader<TcpStream> {
+    resume(api, path, "")
+}
+
+/// As `open`, by one who says what it heard last.
+fn resume(api: std::net::SocketAddr, path: &str, last: &str) -> BufReader<TcpStream> {
+    let header = match last {
+        "" => String::new(),
+        id => format!("Last-Event-ID: {id}\r\n"),
+    };
     let mut stream = TcpStream::connect(api).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
         .unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n{header}\r\n").unwrap();
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
@@ -149,6 +160,95 @@ async fn q8_the_stream_tells_changed_departments_and_beds() {
         |c| matches!(c, Change::Bed(b) if b.bed == "ED^1^1" && b.status.as_str() == "occupied"),
     );
     assert!(bed_says, "{changes:?}");
+    w.aggregator.stop().await;
+}
+
+/// Name, id and data of the next event.
+fn event(lines: &mut BufReader<TcpStream>) -> (String, String, serde_json::Value) {
+    let (mut name, mut id, mut data) = Default::default();
+    loop {
+        let mut line = String::new();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the stream ended");
+        match line.trim_end().split_once(':') {
+            Some(("event", value)) => name = value.trim().to_owned(),
+            Some(("id", value)) => id = value.trim().to_owned(),
+            Some(("data", value)) => data = serde_json::from_str(value).unwrap(),
+            // The end of an event, or of a comment.
+            None if !name.is_empty() => return (name, id, data),
+            _ => {}
+        }
+    }
+}
+
+fn event_of(lines: &mut BufReader<TcpStream>, wanted: &str) -> (String, serde_json::Value) {
+    loop {
+        let (name, id, data) = event(lines);
+        assert!(data["version"].as_u64().is_some(), "{name}: {data}");
+        assert!(!id.is_empty(), "{name}: {data}");
+        if name == wanted {
+            return (id, data);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q17_a_row_that_went_is_told() {
+    let (site, data) = (LogDir::site().await, tempfile::tempdir().unwrap());
+    site.say(&story()).await;
+    let setup = Setup::at(&ManualClock::at(NOON));
+    let before = Aggregator::local(data.path(), &site, &setup).await;
+    before.stop().await;
+    let mut source = site.local("st-mary");
+    source.beds = SiteBeds::parse(BEDS.replace("ED^1^1,ED,ed,yes\n", "")).unwrap();
+    let aggregator = Aggregator::start(data.path(), &site.log, vec![source], &setup).await;
+    let api = aggregator.api;
+    tokio::task::spawn_blocking(move || {
+        let (newest, _) = event_of(&mut open(api, "/api/v1/stream"), "resync");
+        // From the first event of this run on.
+        let (run, _) = newest.split_once('-').unwrap();
+        let mut lines = resume(api, "/api/v1/stream", &format!("{run}-0"));
+        for (kind, name) in [("bed", "ED^1^1"), ("department", "ED")] {
+            let (_, gone) = event_of(&mut lines, "removed");
+            let said = [&gone["type"], &gone["kind"], &gone["site"], &gone["name"]];
+            assert_eq!(said, ["removed", kind, "st-mary", name]);
+        }
+    })
+    .await
+    .unwrap();
+    aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn q19_a_client_goes_on_from_the_last_event_that_it_heard() {
+    let w = world().await;
+    let api = w.aggregator.api;
+    let (mut lines, greeted) = tokio::task::spawn_blocking(move || {
+        let mut lines = open(api, "/api/v1/stream");
+        let (greeted, _) = event_of(&mut lines, "resync");
+        (lines, greeted)
+    })
+    .await
+    .unwrap();
+    w.site
+        .say(&[adt(60, "A01", "v7", "ED^1^1", NOON - 1000)])
+        .await;
+    tokio::task::spawn_blocking(move || {
+        let (_, first, told) = event(&mut lines);
+        let (_, second, _) = event(&mut lines);
+        // Each goes on with what came after, and is not sent back to the start.
+        let mut again = resume(api, "/api/v1/stream", &greeted);
+        assert_eq!(event(&mut again).1, first);
+        let mut again = resume(api, "/api/v1/stream", &first);
+        assert_eq!(event(&mut again).1, second);
+        for strange in ["0-0", "nonsense", &format!("{first}9")] {
+            let mut again = resume(api, "/api/v1/stream", strange);
+            let (name, _, data) = event(&mut again);
+            assert_eq!(name, "resync", "{strange}");
+            assert!(data["version"].as_u64() >= told["version"].as_u64());
+        }
+    })
+    .await
+    .unwrap();
     w.aggregator.stop().await;
 }
 

@@ -17,7 +17,7 @@ pub use pipeline::{
 };
 pub use views::{
     BedRow, Beds, Change, DepartmentRow, Departments, DeviceRow, Devices, ExplainedEvent,
-    Explanation, Freshness,
+    Explanation, Freshness, Removed, RowKind,
 };
 pub use words::{BedClass, BedStatus, DeviceState, UnknownWord};
 

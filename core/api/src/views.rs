@@ -145,11 +145,28 @@ pub struct ExplainedEvent {
     pub counts: bool,
 }
 
-/// One server-sent event of `/api/v1/stream`.
+/// A row that changed, as an event of `/api/v1/stream` tells it beside the `version`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Change {
     Department(DepartmentRow),
     Bed(BedRow),
     Device(DeviceRow),
+}
+
+/// A row that is gone, as a `removed` event of `/api/v1/stream` tells it beside the `version`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "removed")]
+pub struct Removed {
+    pub kind: RowKind,
+    pub site: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowKind {
+    Department,
+    Bed,
+    Device,
 }

@@ -162,7 +162,8 @@ mod tests {
         }))
         .unwrap();
         let out = said(&format!(
-            ": hello\n\nevent: department\nid: 4\ndata: {row}\n\ndata:{row}\n\n"
+            ": hello\n\nevent: department\nid: 4\ndata: {row}\n\ndata:{}\n\n",
+            row.replacen('{', "{\"version\":812,", 1)
         ));
         assert_eq!(out.len(), 2);
         assert!(
@@ -176,6 +177,9 @@ mod tests {
         assert_eq!(said("event: resync\ndata: {}\n\n"), [Said::AskAgain]);
         assert_eq!(said("data: {\"type\":\"comet\"}\n\n"), [Said::AskAgain]);
         assert_eq!(said("data: {\n\n\n\n"), [Said::AskAgain]);
+        let removed = r#"{"version":7,"type":"removed","kind":"bed","site":"a","name":"ED^1^1"}"#;
+        let removed = format!("event: removed\nid: 0-4\ndata: {removed}\n\n");
+        assert_eq!(said(&removed), [Said::AskAgain]);
         assert_eq!(said(":\n\nretry: 5\n\n"), []);
     }
 
