@@ -2,7 +2,7 @@
 //!
 //! Every value is checked against its key as it comes in, so nothing unknown or ill-typed reaches `Settings`, and each
 //! value keeps the source that `config` names. A problem does not end the reading: people see all of them at once, each
-//! with the place where it was written. Settings exist only if there was none.
+//! with the place where it was written. A value with a problem is not taken over.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -140,12 +140,8 @@ impl Loader {
         }
     }
 
-    pub(crate) fn finish(self, data: PathBuf, base: PathBuf) -> Result<Settings, Vec<Problem>> {
-        if self.problems.is_empty() {
-            Ok(Settings::new(self.values, data, base))
-        } else {
-            Err(self.problems)
-        }
+    pub(crate) fn finish(self, data: PathBuf, base: PathBuf) -> Settings {
+        Settings::new(self.values, data, base, self.problems)
     }
 }
 

@@ -53,13 +53,13 @@ where
         return print_limits(limits);
     }
     logging::start(args, "info");
-    let settings = match settings(args, &[], "program") {
-        Ok(settings) => settings,
-        Err(exit) => return exit,
-    };
     if command == PartCommand::Config {
-        return print(&settings.print());
+        return match settings(args, &[], "program") {
+            Ok(settings) => print(&settings.print()),
+            Err(exit) => exit,
+        };
     }
+    let settings = Settings::read(args, &[], "program");
     match configure(&settings) {
         Err(problems) => usage(&problems),
         Ok(_) if command == PartCommand::Check => checked(),
@@ -78,6 +78,14 @@ pub fn settings(
 
 /// Prints problems, one a line, and says 2.
 pub fn usage(problems: &[Problem]) -> ExitCode {
+    let mut problems: Vec<&Problem> = problems.iter().collect();
+    // As they stand in the file, not as the parts ask.
+    let place = |problem: &Problem| {
+        let (file, line) = problem.source_text.rsplit_once(':').unwrap_or_default();
+        (file.to_owned(), line.parse::<u64>().unwrap_or(0))
+    };
+    problems.sort_by(|a, b| (place(a), &a.key, &a.why).cmp(&(place(b), &b.key, &b.why)));
+    problems.dedup();
     for problem in problems {
         eprintln!("error: {problem}");
     }

@@ -53,6 +53,8 @@ pub struct Settings {
     values: BTreeMap<String, (Value, Source)>,
     data: PathBuf,
     base: PathBuf,
+    /// What was wrong with the layers themselves.
+    problems: Vec<Problem>,
 }
 
 impl Settings {
@@ -60,16 +62,38 @@ impl Settings {
         values: BTreeMap<String, (Value, Source)>,
         data: PathBuf,
         base: PathBuf,
+        problems: Vec<Problem>,
     ) -> Self {
-        Self { values, data, base }
+        Self {
+            values,
+            data,
+            base,
+            problems,
+        }
+    }
+
+    fn sound(self) -> Result<Self, Vec<Problem>> {
+        if self.problems.is_empty() {
+            return Ok(self);
+        }
+        Err(self.problems)
     }
 
     /// `demanded` are values that the program sets whatever the layers say.
+    ///
+    /// # Errors
+    /// Every problem with the layers.
     pub fn load(
         args: &CommonArgs,
         demanded: &[(&str, &str)],
         program: &'static str,
     ) -> Result<Self, Vec<Problem>> {
+        Self::read(args, demanded, program).sound()
+    }
+
+    /// The same, with the problems kept for whoever reads keys: they are told together with what is wrong beyond them, so
+    /// that nobody mends one round after the other.
+    pub fn read(args: &CommonArgs, demanded: &[(&str, &str)], program: &'static str) -> Self {
         let file = args
             .config
             .clone()
@@ -107,7 +131,31 @@ impl Settings {
                 Source::Program("test"),
             );
         }
-        loader.finish(data.to_owned(), data.to_owned())
+        loader.finish(data.to_owned(), data.to_owned()).sound()
+    }
+
+    /// Two listeners cannot have one port. Port 0 is any free one.
+    pub fn shared_ports(&self, keys: &[&Key<SocketAddr>]) -> Vec<Problem> {
+        let mut seen: Vec<(&str, SocketAddr)> = Vec::new();
+        let mut problems = Vec::new();
+        for key in keys {
+            let Ok(Some(address)) = self.find(key) else {
+                continue;
+            };
+            let meets = |other: &SocketAddr| {
+                let any = other.ip().is_unspecified() || address.ip().is_unspecified();
+                other.port() == address.port() && (any || other.ip() == address.ip())
+            };
+            let taken = seen
+                .iter()
+                .find(|(_, other)| address.port() != 0 && meets(other));
+            if let Some((other, _)) = taken {
+                let why = format!("{address} is the port of {other} too");
+                problems.push(self.problem(key, why, "a port of its own, or 0 for any free one"));
+            }
+            seen.push((key.name, address));
+        }
+        problems
     }
 
     pub fn data_dir(&self) -> &Path {
@@ -267,7 +315,8 @@ impl Reader<'_> {
 
     /// # Errors
     /// Every problem, if there is one.
-    pub fn done<C>(self, config: Option<C>) -> Result<C, Vec<Problem>> {
+    pub fn done<C>(mut self, config: Option<C>) -> Result<C, Vec<Problem>> {
+        self.problems.extend(self.settings.problems.iter().cloned());
         match config {
             Some(config) if self.problems.is_empty() => Ok(config),
             _ => Err(self.problems),

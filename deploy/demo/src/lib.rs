@@ -22,12 +22,14 @@ mod hl7;
 pub mod limits;
 mod run;
 mod sim;
+mod trouble;
 mod wall;
 
 pub use error::{Error, Result};
 pub use hl7::PRIVATE_MARKS;
 pub use run::{Counts, Report, run, run_hospital};
 pub use sim::{BedStatus, DepartmentTruth, Hospital, Truth};
+pub use trouble::trouble;
 
 /// What kind of house is simulated, and how fast its days go by.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,11 @@
 //! Every bound of the simulated hospital, with the unit last and what happens at it (P7).
 
 wardline_limits::limits! {
+    /// Between the messages that something is wrong with, with `--trouble`.
+    pub TROUBLE_EVERY_MS: u64 = 2_000, "ms", "the next ones are sent";
+    /// Messages of the second HL7 sender of `--trouble`.
+    pub TROUBLE_ROUNDS_UNTIL_SILENT: u64 = 15, "messages", "it falls silent";
+
     /// Beds that one simulated house may have.
     pub(crate) BEDS_MAX: u32 = 20_000, "beds", "more are not made";
     /// Devices that one simulated house may have.

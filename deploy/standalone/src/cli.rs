@@ -1,5 +1,6 @@
 //! What people type.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -63,6 +64,12 @@ pub(crate) struct DemoOptions {
     /// End after this long, e.g. 30s
     #[arg(long = "for", value_parser = duration)]
     pub(crate) how_long: Option<Duration>,
+    /// Where the API listens: a port, or an address; a free one unless given
+    #[arg(long, value_name = "PORT", value_parser = api)]
+    pub(crate) api: Option<SocketAddr>,
+    /// With a second HL7 sender that soon falls silent, messages that cannot be mapped, a misspelt topic and a wrong clock
+    #[arg(long)]
+    pub(crate) trouble: bool,
     /// Print the table once (after --for, or as soon as the hospital is known) and end
     #[arg(long)]
     pub(crate) once: bool,
@@ -99,4 +106,12 @@ impl Cli {
 fn duration(text: &str) -> Result<Duration, String> {
     wardline_service::grammar::duration(text)
         .ok_or_else(|| "a whole number with a unit: ms, s, min, h".to_owned())
+}
+
+fn api(text: &str) -> Result<SocketAddr, String> {
+    let address = match text.parse::<u16>() {
+        Ok(port) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        Err(_) => text.parse(),
+    };
+    address.map_err(|_| "is no port and no address: 7070, 127.0.0.1:7070".to_owned())
 }

@@ -4,9 +4,19 @@
 //! aggregator. They stop the other way round, also when one of them fails: the agent before the bridge that takes its
 //! events, the log last.
 
+use std::net::SocketAddr;
+
 use wardline_aggregator::{SiteBeds, Source};
 use wardline_log::SharedLog;
+use wardline_service::keys::{self, Key};
 use wardline_service::{MqttUrl, Problem, Running, Settings, SharedClock, Supervisor};
+
+const LISTENERS: &[&Key<SocketAddr>] = &[
+    &keys::AGENT_MQTT_LISTEN,
+    &keys::AGENT_MLLP_LISTEN,
+    &keys::BRIDGE_MQTT_LISTEN,
+    &keys::AGGREGATOR_API_LISTEN,
+];
 
 pub(crate) struct Parts {
     agent: wardline_agent::Config,
@@ -21,8 +31,9 @@ impl Parts {
         let bridge = wardline_bridge::Config::from_settings(settings);
         let aggregator = wardline_aggregator::Config::from_settings(settings);
         let beds = SiteBeds::from_settings(settings);
+        let ports = settings.shared_ports(LISTENERS);
         match (agent, bridge, aggregator, beds) {
-            (Ok(agent), Ok(bridge), Ok(aggregator), Ok(beds)) => Ok(Self {
+            (Ok(agent), Ok(bridge), Ok(aggregator), Ok(beds)) if ports.is_empty() => Ok(Self {
                 agent,
                 bridge,
                 aggregator,
@@ -30,10 +41,8 @@ impl Parts {
             }),
             (agent, bridge, aggregator, beds) => {
                 let found = [agent.err(), bridge.err(), aggregator.err(), beds.err()];
-                let mut problems: Vec<Problem> = found.into_iter().flatten().flatten().collect();
-                problems.sort_by(|a, b| (&a.key, &a.why).cmp(&(&b.key, &b.why)));
-                problems.dedup();
-                Err(problems)
+                let found = found.into_iter().flatten().flatten();
+                Err(found.chain(ports).collect())
             }
         }
     }

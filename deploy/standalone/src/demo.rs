@@ -1,4 +1,7 @@
 //! `wardline demo`: all parts on ports and a data folder of their own, and a simulated hospital outside the pipeline.
+//!
+//! What it shows came over real sockets, as in a real house; with `--trouble` also what goes wrong in one. It never starts
+//! on data that is there, and takes its own away at the end.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -49,7 +52,7 @@ async fn serve(
         site_zone: "Europe/Berlin".to_owned(),
         devices: options.beds / 2,
     };
-    let settings = settings(common, &folder, &hospital)?;
+    let settings = settings(common, options, &folder, &hospital)?;
     let parts =
         Parts::from_settings(&settings).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
     let start = compose::start(parts, clock.clone());
@@ -71,6 +74,11 @@ async fn with_hospital(
     };
     let (mllp, mqtt) = (address("agent_mllp")?, address("agent_mqtt")?);
     let (handle, stop) = wardline_service::stop_pair();
+    let also_stopped = stop.clone();
+    let troubled = options.trouble.then(|| {
+        let stopped = async move { also_stopped.stopped().await };
+        tokio::spawn(wardline_demo::trouble(mllp, mqtt, clock.clone(), stopped))
+    });
     let stopped = async move { stop.stopped().await };
     let simulated = tokio::spawn(wardline_demo::run(hospital, mllp, mqtt, clock, stopped));
     let exit = if options.once {
@@ -85,11 +93,15 @@ async fn with_hospital(
     };
     handle.stop();
     simulated.await?.context("the simulated hospital failed")?;
+    if let Some(troubled) = troubled {
+        troubled.await?.context("the trouble failed")?;
+    }
     Ok(exit)
 }
 
 fn settings(
     common: &CommonArgs,
+    options: &DemoOptions,
     folder: &Folder,
     hospital: &HospitalConfig,
 ) -> anyhow::Result<Settings> {
@@ -104,11 +116,15 @@ fn settings(
         data: Some(folder.path().to_owned()),
         ..common.clone()
     };
+    let api = options.api.map(|address| address.to_string());
     let own = [
         ("site.beds", beds),
         ("site.timezone", hospital.site_zone.as_str()),
     ];
-    let demanded: Vec<(&str, &str)> = DEMANDED.iter().copied().chain(own).collect();
+    let api = api
+        .iter()
+        .map(|api| ("aggregator.api.listen", api.as_str()));
+    let demanded: Vec<(&str, &str)> = DEMANDED.iter().copied().chain(own).chain(api).collect();
     Settings::load(&args, &demanded, "wardline demo")
         .map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }

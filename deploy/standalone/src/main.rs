@@ -22,12 +22,17 @@ fn main() -> ExitCode {
         if dashboard { "error" } else { cli.log_level() },
     );
     let demanded = demo::demanded(&cli);
-    let settings = match program::settings(&cli.common, &demanded, "wardline demo") {
-        Ok(settings) => settings,
-        Err(exit) => return exit,
-    };
-    // Everybody below asks this one what time it is.
     let clock = SystemClock::shared();
+    // The parts tell what is wrong with their keys together with what is wrong with the file.
+    let lenient = matches!(cli.command, None | Some(Command::Run | Command::Check));
+    let settings = if lenient {
+        Settings::read(&cli.common, &demanded, "wardline demo")
+    } else {
+        match program::settings(&cli.common, &demanded, "wardline demo") {
+            Ok(settings) => settings,
+            Err(exit) => return exit,
+        }
+    };
     match &cli.command {
         None => with_parts(&settings, |parts| {
             dashboard::run(&cli.common, &settings, parts, clock)

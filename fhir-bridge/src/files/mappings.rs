@@ -1,4 +1,7 @@
 //! A site's own mapping files, read once at start. What they mean is in `map::mappings`.
+//!
+//! Every file that cannot be used is told, not only the first, and so is a pattern that names none: a site whose mappings
+//! are not there would filter its own devices without a word.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -39,6 +42,14 @@ fn read(path: &Path) -> Result<String, String> {
     Ok(text)
 }
 
+/// A pattern that names nothing is misspelt.
+fn unused(pattern: &str, errors: &mut Vec<MappingError>) {
+    errors.push(MappingError {
+        file: pattern.to_owned(),
+        why: "no file is called so".to_owned(),
+    });
+}
+
 fn find(base: &Path, patterns: &[String], errors: &mut Vec<MappingError>) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for pattern in patterns {
@@ -51,9 +62,9 @@ fn find(base: &Path, patterns: &[String], errors: &mut Vec<MappingError>) -> Vec
             found.push(path);
             continue;
         };
-        // A folder that is not there holds no files: the default pattern names one that most sites do not need.
         let folder = path.parent().unwrap_or(base);
         let Ok(entries) = std::fs::read_dir(folder) else {
+            unused(pattern, errors);
             continue;
         };
         let mut names: Vec<PathBuf> = entries
@@ -69,6 +80,9 @@ fn find(base: &Path, patterns: &[String], errors: &mut Vec<MappingError>) -> Vec
             })
             .collect();
         names.sort();
+        if names.is_empty() {
+            unused(pattern, errors);
+        }
         found.extend(names);
     }
     let mut seen = BTreeSet::new();
@@ -104,11 +118,20 @@ mod tests {
 
     #[test]
     fn j1_shipped_mappings_are_there_without_any_file() {
-        let set = loaded(&[]).unwrap();
+        let set = load(Path::new("/nonexistent"), &[]).unwrap();
         assert_eq!(names(&set), ["devices@1"]);
         assert_eq!(set.hl7.label(), "hl7@1");
-        let nowhere = load(Path::new("/nonexistent"), &["m/*.toml".to_owned()]);
-        assert_eq!(names(&nowhere.unwrap()), ["devices@1"]);
+    }
+
+    #[test]
+    fn j2_a_pattern_that_names_no_file_is_a_problem() {
+        let misspelt = load(Path::new("/nonexistent"), &["m/*.toml".to_owned()]);
+        assert_eq!(misspelt.unwrap_err()[0].file, "m/*.toml");
+        assert_eq!(
+            loaded(&[]).unwrap_err().len(),
+            1,
+            "the folder is there, and empty"
+        );
     }
 
     #[test]

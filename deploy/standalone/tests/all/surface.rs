@@ -249,6 +249,38 @@ fn wrong_configuration_is_2_and_says_where_and_what_is_allowed() {
     assert_eq!(output(&["--no-such-flag"]).status.code(), Some(2));
 }
 
+/// Nobody mends one round after the other.
+#[test]
+fn check_says_every_problem_at_once_in_the_order_of_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.toml");
+    let text = "[site]\nbeds = \"beds.csv\"\n[agent]\nmqtt.lisen = \"127.0.0.1:0\"\nmqtt.listen = \"127.0.0.1:1884\"\n\
+                mllp.listen = \"0.0.0.0:2575\"\n[bridge]\nmappings = [\"nomap/*.toml\"]\n";
+    std::fs::write(&file, text).unwrap();
+    let checked = output(&["check", "-c", file.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert_eq!(checked.status.code(), Some(2), "{said}");
+    let wanted = [
+        ("bad.toml:2", "site.beds"),
+        ("bad.toml:4", "is not a known key"),
+        ("bad.toml:6", "insecure"),
+        ("bad.toml:8", "no file is called so"),
+    ];
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("bad.toml"))
+        .collect();
+    assert_eq!(lines.len(), wanted.len(), "{said}");
+    for (line, (place, word)) in lines.iter().zip(wanted) {
+        assert!(line.contains(place) && line.contains(word), "{line}");
+    }
+    // The bridge listens there by default.
+    assert!(
+        said.contains("127.0.0.1:1884 is the port of agent.mqtt.listen too"),
+        "{said}"
+    );
+}
+
 #[test]
 fn config_says_where_each_value_came_from() {
     let shown = String::from_utf8(output(&["config", "--set", "agent.name=gw-9"]).stdout).unwrap();
