@@ -43,6 +43,7 @@ impl Config {
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut read = settings.reader();
         let config = Self::read(&mut read, settings.data_dir().to_owned());
+        read.add(settings.shared_ports(&[&keys::AGENT_MQTT_LISTEN, &keys::AGENT_MLLP_LISTEN]));
         read.done(config)
     }
 

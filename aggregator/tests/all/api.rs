@@ -420,9 +420,14 @@ async fn q9_health_readiness_about_and_metrics_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p9_no_answer_holds_a_patient_or_visit() {
     let w = world().await;
-    w.site
-        .say(&[adt(61, "A01", "visit-canary-77", "ED^1^1", NOON - 1000)])
-        .await;
+    // With a patient, as the bridge writes one; and a record that cannot be read, with one too.
+    let (topic, mut admitted) = adt(61, "A01", "visit-canary-77", "ED^1^1", NOON - 1000);
+    let value = String::from_utf8(admitted.value.take().unwrap().to_vec()).unwrap();
+    let subject = r#"{"subject":{"identifier":{"system":"urn:wardline:patient","value":"patient-canary-99"}},"#;
+    admitted.value = Some(value.replacen('{', subject, 1).into());
+    let (_, mut broken) = adt(62, "A01", "visit-canary-78", "ED^1^2", NOON - 1000);
+    broken.value = Some("patient-canary-99".into());
+    w.site.say(&[(topic, admitted), (topic, broken)]).await;
     w.aggregator
         .until("/api/v1/beds", |b| {
             row(b, "beds", "bed", "ED^1^1")["status"] == "occupied"
@@ -437,13 +442,19 @@ async fn p9_no_answer_holds_a_patient_or_visit() {
         "/api/v1/explain/bed/ED%5E1%5E1",
         "/api/v1/about",
         "/metrics",
+        "/api/v1/unreadable",
+        "/api/v1/reasons",
         "/api/v1/log/view.bed",
         "/api/v1/log/view.department",
+        "/api/v1/log/view.device",
     ] {
         let (status, body) = w.aggregator.get(path).await;
         assert_eq!(status, 200, "{path}");
         assert!(!body.contains("canary"), "{path}: {body}");
     }
+    let read = |unreadable: &Value| !unreadable["items"].as_array().unwrap().is_empty();
+    let unreadable = w.aggregator.until("/api/v1/unreadable", read).await;
+    assert!(!unreadable.to_string().contains("canary"), "{unreadable}");
     w.aggregator.stop().await;
 }
 

@@ -217,8 +217,8 @@ impl Model {
         };
         if let Some(n) = pipeline.sidelined.filter(|n| *n > 0) {
             let hour = hour("sidelined");
-            let long = format!("{} set aside, {hour} of them in the last hour", events(n));
-            let item = Attention::new(Rank::Sidelined, format!("{n} set aside"), long);
+            let long = format!("{} sidelined, {hour} of them in the last hour", events(n));
+            let item = Attention::new(Rank::Sidelined, format!("{n} sidelined"), long);
             out.push(item.on(Topic::Sidelined));
         }
         for warning in self.about.iter().flat_map(|about| &about.warnings) {
@@ -308,7 +308,7 @@ fn of_source(aged: &Aged<SourceRow>, now: MonoMs, starting: bool, out: &mut Vec<
     }
     if let Some(feed) = row.feed.as_ref().filter(|feed| much_set_aside(feed)) {
         let (aside, all) = (sum(&feed.hour.sidelined), feed.hour.received);
-        let short = format!("{who}: {aside} of {all} set aside");
+        let short = format!("{who}: {aside} of {all} sidelined");
         let mut reasons: Vec<(&String, &u64)> = feed.hour.sidelined.iter().collect();
         reasons.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
         let reasons: Vec<String> = reasons
@@ -316,7 +316,7 @@ fn of_source(aged: &Aged<SourceRow>, now: MonoMs, starting: bool, out: &mut Vec<
             .map(|(why, n)| format!("{why} {n}"))
             .collect();
         let long = format!(
-            "{place}: {aside} of {all} events of the last hour set aside: {}",
+            "{place}: {aside} of {all} events of the last hour sidelined: {}",
             reasons.join(", ")
         );
         out.push(Attention::new(Rank::SetAside, short, long).on(Topic::Sidelined));

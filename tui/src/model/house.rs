@@ -62,15 +62,18 @@ impl House {
     pub(crate) fn taken_words(&self) -> String {
         let extra = match self.taken_unstaffed {
             0 => String::new(),
-            n if self.staffed == 0 => return format!("{n} taken"),
+            n if self.staffed == 0 => return format!("{n} occupied"),
             n => format!(" +{n} without staff"),
         };
         match self.occupancy() {
             Some(share) => {
                 let share = at_least(share, self.unknown);
-                format!("{} of {} taken ({share}){extra}", self.taken, self.staffed)
+                format!(
+                    "{} of {} occupied ({share}){extra}",
+                    self.taken, self.staffed
+                )
             }
-            None => format!("{} taken{extra}", self.taken),
+            None => format!("{} occupied{extra}", self.taken),
         }
     }
 

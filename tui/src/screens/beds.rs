@@ -56,7 +56,10 @@ fn title(model: &Model, department: &Place, look: &Look) -> Line<'static> {
         let share = share(row)
             .map(|share| format!(" ({share})"))
             .unwrap_or_default();
-        facts.push(format!("{} taken{share}", house::taken_words(row, taken)));
+        facts.push(format!(
+            "{} occupied{share}",
+            house::taken_words(row, taken)
+        ));
         facts.push(text::counted(u64::from(row.beds), "bed", "beds"));
         if let Some(share) = row.coverage.filter(|share| *share < 1.0) {
             facts.push(format!("{} of its feeds heard", text::percent(share)));

@@ -57,7 +57,7 @@ pub(super) fn way(app: &App) -> String {
         Screen::Department(place) | Screen::Bed(place) => Some(place.name.as_str()),
         Screen::Devices => Some("DEVICES"),
         Screen::Feeds => Some("FEEDS"),
-        Screen::Reasons("sidelined") => Some("SET ASIDE"),
+        Screen::Reasons("sidelined") => Some("SIDELINED"),
         Screen::Reasons(_) => Some("FILTERED"),
     });
     let names: Vec<&str> = std::iter::once(site.as_str()).chain(names).collect();

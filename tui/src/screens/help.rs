@@ -19,8 +19,8 @@ const HOUSE: Words = &[
         "what can be believed: feeds heard / known, starting, STALE, none",
     ),
     (
-        "TAKEN",
-        "taken / staffed beds; +1: taken without staff; OCC is their share",
+        "OCCUPIED",
+        "of the staffed beds; +1: occupied without staff; OCC is their share",
     ),
     (
         "BEDS",

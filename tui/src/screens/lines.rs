@@ -97,7 +97,7 @@ pub(crate) fn facts(model: &Model, now: crate::model::MonoMs) -> Vec<String> {
         format!("waiting {}", known(backlog)),
         format!("unaccounted {}", known(unaccounted)),
         format!("lost {}", known(lost)),
-        format!("set aside {}", known(sidelined)),
+        format!("sidelined {}", known(sidelined)),
         format!("filtered {}", known(filtered)),
     ]);
     facts
@@ -110,8 +110,8 @@ pub(super) fn pipeline(model: &Model, look: &Look) -> Choice {
 
 pub(super) fn set_aside(model: &Model, look: &Look) -> Choice {
     let n = model.pipeline(look.now).sidelined;
-    let line = labelled("SET ASIDE", &[format!("{}: by cause", known(n))], look);
-    Choice::new("SET ASIDE", line, Some(Screen::Reasons("sidelined")))
+    let line = labelled("SIDELINED", &[format!("{}: by cause", known(n))], look);
+    Choice::new("SIDELINED", line, Some(Screen::Reasons("sidelined")))
 }
 
 pub(super) fn filtered(model: &Model, look: &Look) -> Choice {

@@ -28,7 +28,7 @@ pub(super) fn page(model: &Model, fate: &str, look: &Look) -> Page {
         "sidelined" => (
             "  CAUSE",
             "WHERE",
-            "  Nothing was set aside, or no row matches the filter: esc.",
+            "  Nothing was sidelined, or no row matches the filter: esc.",
         ),
         _ => (
             "  REASON",

@@ -144,7 +144,7 @@ fn enter_opens_what_a_line_speaks_of_and_esc_goes_back_the_same_way() {
     for (line, screen) in [
         ("DEVICES", Screen::Devices),
         ("PIPELINE", Screen::Feeds),
-        ("SET ASIDE", Screen::Reasons("sidelined")),
+        ("SIDELINED", Screen::Reasons("sidelined")),
         ("FILTERED", Screen::Reasons("filtered")),
     ] {
         app.view.list.chosen = Some(line.to_owned());

@@ -27,7 +27,7 @@ fn p10_two_words_what_there_is_and_what_can_be_believed() {
     let model = fixture::hospital();
     let house = model.house().unwrap();
     assert_eq!(house.free_words(), "4");
-    assert_eq!(house.taken_words(), "49 of 57 taken (86 %)");
+    assert_eq!(house.taken_words(), "49 of 57 occupied (86 %)");
     assert_eq!((house.pending_in, house.pending_out), (1, 4));
     assert_eq!(said(&model, 0), (Level::Live, "live 2 feeds".to_owned()));
     assert!(model.attention(0).iter().all(|item| !item.degrades()));
@@ -87,7 +87,7 @@ fn p10_a_silent_feed_and_one_that_is_set_aside_are_told() {
         said(&share, 0),
         (
             Level::Partly,
-            "partly: feed HIS@10.1.2.9: 5 of 96 set aside".to_owned()
+            "partly: feed HIS@10.1.2.9: 5 of 96 sidelined".to_owned()
         )
     );
     let few = feed(|feed, _| feed.hour.sidelined = [("hl7-no-visit".to_owned(), 4)].into());
@@ -137,7 +137,7 @@ fn p10_only_beds_with_staff_are_in_the_share() {
         ];
     });
     let words = truth.house().unwrap().taken_words();
-    assert_eq!(words, "2 of 3 taken (67 %) +1 without staff");
+    assert_eq!(words, "2 of 3 occupied (67 %) +1 without staff");
     let unlisted = with(|r| {
         let mut row = fixture::department("ED", 0, [2, 1, 0, 0, 0, 0, 0, 0]);
         row.occupied_unstaffed = 2;
@@ -146,7 +146,7 @@ fn p10_only_beds_with_staff_are_in_the_share() {
     let house = unlisted.house().unwrap();
     assert_eq!(
         (house.taken_words().as_str(), house.occupancy()),
-        ("2 taken", None)
+        ("2 occupied", None)
     );
     assert_eq!(house.free_words(), "1");
 }
@@ -223,7 +223,7 @@ fn p8_standing_facts_are_said_and_do_not_take_the_word() {
             with(|r| got(&mut r.sources).sources[0].insecure = true),
         ),
         (
-            "5 set aside",
+            "5 sidelined",
             with(|r| got(&mut r.accounting).stages[2].sidelined = 5),
         ),
         (

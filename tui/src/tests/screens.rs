@@ -318,7 +318,7 @@ fn the_other_screens_look_as_they_should() {
         for (name, line) in [
             ("devices", "DEVICES"),
             ("feeds", "PIPELINE"),
-            ("sidelined", "SET ASIDE"),
+            ("sidelined", "SIDELINED"),
             ("filtered", "FILTERED"),
         ] {
             let mut app = app(troubled(), &[]);

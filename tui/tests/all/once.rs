@@ -60,7 +60,7 @@ fn one_department_narrows_every_format() {
     assert_eq!(all["sources"]["sources"].as_array().unwrap().len(), 1);
     let plain = once(&only, Format::Plain).unwrap();
     assert!(
-        plain.starts_with("free 1, free ICU 0, 10 of 11 taken (91 %), 12 beds, 0 unknown, 0 in, 0 out, data live 1 agent
+        plain.starts_with("free 1, free ICU 0, 10 of 11 occupied (91 %), 12 beds, 0 unknown, 0 in, 0 out, data live 1 agent
 "),
         "{plain}"
     );
@@ -79,7 +79,7 @@ fn p10_plain_says_one_fact_a_line_with_ages_and_coverage() {
     let server = Server::start(&answers());
     let plain = once(&options(&server, None), Format::Plain).unwrap();
     for line in [
-        "free 1, free ICU 0, 21 of 23 taken (91 %), 24 beds, 0 unknown, 1 in, 2 out, data live 1 agent",
+        "free 1, free ICU 0, 21 of 23 occupied (91 %), 24 beds, 0 unknown, 1 in, 2 out, data live 1 agent",
         "as of 2026-03-01T11:00:00+01:00",
         "department ED: occupancy 92 %",
         "department ED: oldest dirty 14 min",

@@ -30,16 +30,18 @@ const TOOLS: [&str; 4] = [
 ];
 
 /// Rooms that decide and know no clock, file, socket or runtime (docs/ARCHITECTURE.md).
-const PURE: [&str; 12] = [
+const PURE: [&str; 14] = [
     "core/model/src",
     "core/api/src",
     "core/mqtt/src/session",
     "edge-agent/src/buffer",
+    "fhir-bridge/src/feeds",
     "fhir-bridge/src/map",
     "fhir-bridge/src/ingest/decide.rs",
     "fhir-bridge/src/ingest/watermark.rs",
     "aggregator/src/ledger",
     "aggregator/src/decode",
+    "aggregator/src/health/feeds.rs",
     "tui/src/model",
     "tui/src/app",
     "tui/src/screens",

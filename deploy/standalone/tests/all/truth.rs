@@ -132,7 +132,7 @@ fn p10_a_house_of_unknown_beds_says_so_and_2_of_3_is_2_of_3() {
     };
     let plain = once(&options, Format::Plain).unwrap();
     assert!(
-        plain.contains("2 of 3 taken (67 %) +1 without staff"),
+        plain.contains("2 of 3 occupied (67 %) +1 without staff"),
         "{plain}"
     );
 }
@@ -153,8 +153,8 @@ fn p10_a_feed_that_is_all_set_aside_is_never_live_and_one_that_stops_is_told_wit
         std::thread::sleep(Duration::from_millis(1_100));
     }
     let last = Instant::now();
-    said(&service, "set aside", |line| {
-        line.contains("set aside") && !line.contains("live")
+    said(&service, "sidelined", |line| {
+        line.contains("sidelined") && !line.contains("live")
     });
     let interval = Duration::from_secs(
         feed(&service).unwrap()["feed"]["interval_s"]
