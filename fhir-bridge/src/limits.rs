@@ -64,6 +64,8 @@ wardline_limits::limits! {
     pub FEED_GAPS_MIN: u64 = 4, "gaps", "before, it has none and is never called silent";
     /// Events of a feed that come within this time.
     pub FEED_BURST_MS: i64 = 1_000, "ms", "they count as one in its rhythm";
+    /// How much a gap counts in a feed's rhythm.
+    pub FEED_GAP_WEIGHT_MS_MAX: u64 = 60_000, "ms", "a longer one counts as this long";
     /// The shortest usual interval that is believed: shorter gaps are bursts.
     pub FEED_INTERVAL_MS_MIN: u64 = 2_000, "ms", "it counts as this long";
     /// Usual intervals without an event.

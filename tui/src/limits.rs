@@ -4,7 +4,7 @@ wardline_limits::limits! {
     /// How often departments, sources and accounting are asked for; the stream brings changes in between.
     pub POLL_EVERY_MS: u64 = 2_000, "ms", "they are asked for";
     /// Beds, devices and warnings are asked for again after so many rounds.
-    pub FULL_EVERY_ROUNDS: u64 = 6, "rounds", "all is asked for: what the stream lost heals";
+    pub FULL_EVERY_ROUNDS: u64 = 15, "rounds", "all is asked for: what the stream lost heals";
     /// A stream that says "ask again" over and over is followed at this pace.
     pub RESYNC_WAIT_MS: u64 = 250, "ms", "one round answers all of them";
     /// The first wait for an API that does not answer is at most so long.

@@ -1,5 +1,5 @@
-//! How often a feed usually sends, learnt from the gaps between its events: the 95th percentile of those of this time of
-//! day, because a hospital at four in the morning is not silent, only slow.
+//! How often a feed usually sends, learnt from the gaps between its events: the length within which four fifths of the time at
+//! this hour pass, because a hospital at four in the morning is not silent, only slow.
 //!
 //! Kept true: a few hundred numbers a feed whatever it sends; days that are over count half of the next; nothing is said
 //! before a handful of gaps were seen. Buckets are an eighth of a power of two wide, so an interval is right within 7 %.
@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{FEED_GAPS_MIN, FEED_INTERVAL_MS_MIN};
+use crate::limits::{FEED_GAP_WEIGHT_MS_MAX, FEED_GAPS_MIN, FEED_INTERVAL_MS_MIN};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// Of gaps, at most so long: what is longer is an outage, or a feed that has no rhythm.
-const SHARE_PERCENT: u64 = 95;
+/// Of the time between events, that which passes in gaps at most so long. By time and not by count, so that a census of
+/// ten minutes does not outweigh the day; for a sender at random it is the 95th percentile of the count.
+const SHARE_PERCENT: u64 = 80;
 
 /// By hour of the day, in UTC: which hour it is called does not matter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,16 +65,19 @@ fn percentile<'a>(hours: impl Iterator<Item = (&'a u8, &'a Gaps)>) -> Option<u64
     for (bucket, n) in hours.flat_map(|(_, gaps)| &gaps.counts) {
         *sum.entry(*bucket).or_default() += u64::from(*n);
     }
-    let all: u64 = sum.values().sum();
-    if all < FEED_GAPS_MIN {
+    if sum.values().sum::<u64>() < FEED_GAPS_MIN {
         return None;
     }
-    let wanted = (all * SHARE_PERCENT).div_ceil(100);
-    let mut seen = 0;
-    for (bucket, n) in sum {
-        seen += n;
+    // An outage weighs no more than a long gap: it must not become the rhythm.
+    let weight =
+        |(bucket, n): (&u8, &u64)| n.saturating_mul(middle(*bucket).min(FEED_GAP_WEIGHT_MS_MAX));
+    let all: u64 = sum.iter().map(weight).sum();
+    let wanted = (all / 100).saturating_mul(SHARE_PERCENT).max(1);
+    let mut seen = 0u64;
+    for entry in &sum {
+        seen = seen.saturating_add(weight(entry));
         if seen >= wanted {
-            return Some(middle(bucket).max(FEED_INTERVAL_MS_MIN));
+            return Some(middle(*entry.0).max(FEED_INTERVAL_MS_MIN));
         }
     }
     None
@@ -126,6 +130,25 @@ mod tests {
         assert_eq!(rhythm.usual_ms(0), None);
         rhythm.note(5_000, 50_000);
         assert!(rhythm.usual_ms(0).is_some());
+    }
+
+    #[test]
+    fn p10_neither_a_long_census_nor_an_outage_becomes_the_rhythm() {
+        let mut rhythm = Rhythm::default();
+        for n in 0..600 {
+            rhythm.note(1_100, n * 1_100);
+        }
+        for n in 0..6 {
+            rhythm.note(40_000, 660_000 + n * 40_000);
+        }
+        let usual = rhythm.usual_ms(900_000).unwrap();
+        assert!(usual.abs_diff(40_000) < 3_000, "{usual}");
+        for n in 0..60 {
+            rhythm.note(40_000, 900_000 + n * 40_000);
+        }
+        rhythm.note(3 * HOUR, 2 * HOUR);
+        let usual = rhythm.usual_ms(2 * HOUR).unwrap();
+        assert!(usual < 60_000, "{usual}");
     }
 
     proptest! {
