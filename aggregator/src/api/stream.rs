@@ -18,7 +18,7 @@ use super::failure::Failure;
 use super::params::Params;
 use super::{Api, Context};
 use crate::limits::{STREAM_CLIENTS_MAX, STREAM_HEARTBEAT_MS};
-use crate::views::ring::{Next, Told, What};
+use crate::views::ring::{Next, RowEvent, Told};
 
 /// One client, counted as long as it is there.
 struct Client {
@@ -93,12 +93,12 @@ fn resync(api: &Api) -> Event {
 
 fn event(told: &Told) -> Event {
     let name = match &told.what {
-        What::Row(change) => match **change {
+        RowEvent::Row(change) => match **change {
             Change::Department(_) => "department",
             Change::Bed(_) => "bed",
             Change::Device(_) => "device",
         },
-        What::Gone(_) => "removed",
+        RowEvent::Gone(_) => "removed",
     };
     let json = serde_json::to_string(told).unwrap_or_default();
     Event::default().event(name).data(json)

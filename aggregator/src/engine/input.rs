@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use wardline_log::follow::{Followed, Follower, Item, Place};
+use wardline_log::follow::{Followed, Follower, Item, PartitionState};
 use wardline_log::{Entry, SharedLog};
 use wardline_service::Stop;
 
@@ -37,7 +37,7 @@ pub(crate) struct Delivery {
     pub(crate) site: String,
     pub(crate) copies: bool,
     /// Where the partition stands after it.
-    pub(crate) place: Place,
+    pub(crate) place: PartitionState,
     pub(crate) entries: Vec<Entry>,
     /// Offsets that were gone before they were read.
     pub(crate) lost: u64,
@@ -95,11 +95,11 @@ pub(crate) async fn run(reading: Reading, input: Input) -> Result<(), Aggregator
                 news.map(|place| input.delivery(place.clone())).collect()
             }
             Item::Trouble { place, error } => {
-                let places: Vec<Place> = match place {
+                let places: Vec<PartitionState> = match place {
                     Some(place) => vec![place],
                     None => follower.places().cloned().collect(),
                 };
-                let stuck = |place: Place| Delivery {
+                let stuck = |place: PartitionState| Delivery {
                     trouble: Some(format!(
                         "reading {}/{}: {error}",
                         place.topic, place.partition
@@ -125,7 +125,7 @@ pub(crate) async fn run(reading: Reading, input: Input) -> Result<(), Aggregator
 }
 
 impl Input {
-    fn delivery(&self, place: Place) -> Delivery {
+    fn delivery(&self, place: PartitionState) -> Delivery {
         Delivery {
             key: position_key(&self.name, &place.topic, place.partition),
             site: self.site.clone(),

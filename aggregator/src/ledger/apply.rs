@@ -18,18 +18,18 @@ use super::outcome::{Applied, Outcome, Touched};
 /// Every message that is held, by the sender's identity. Only looked up; no order of it reaches a result.
 #[derive(Default)]
 pub(crate) struct Seen {
-    events: HashMap<Token, Same>,
+    events: HashMap<Token, SameIdentity>,
     len: usize,
     conflicts: u64,
 }
 
 /// The messages of one identity: one, or its parts, or what contradicts it.
-enum Same {
+enum SameIdentity {
     One(Arc<Event>),
     More(Vec<Arc<Event>>),
 }
 
-impl Same {
+impl SameIdentity {
     fn all(&self) -> &[Arc<Event>] {
         match self {
             Self::One(event) => std::slice::from_ref(event),
@@ -83,7 +83,7 @@ impl Seen {
         self.len += 1;
         match self.events.entry(event.identity.key.clone()) {
             Entry::Vacant(free) => {
-                free.insert(Same::One(event.clone()));
+                free.insert(SameIdentity::One(event.clone()));
                 false
             }
             Entry::Occupied(mut taken) => {

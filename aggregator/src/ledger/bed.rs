@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wardline_api::{BedClass, BedStatus};
 
-use super::effect::{Effect, PendingKind, What, remark};
+use super::effect::{Effect, EffectKind, PendingKind, remark};
 use super::event::At;
 use super::fact::Condition;
 use crate::limits::MARK_EVENTS;
@@ -242,33 +242,33 @@ impl BedState {
     fn visit(&mut self, at: &At, effect: &Effect) {
         let visit = &effect.visit;
         match &effect.what {
-            What::Arrive { remarks } => self.occupants.push(Occupant {
+            EffectKind::Arrive { remarks } => self.occupants.push(Occupant {
                 visit: visit.clone(),
                 arrived: at.clone(),
                 away: false,
                 remarks: *remarks,
                 claims: Vec::new(),
             }),
-            What::Depart | What::Vacate => {
+            EffectKind::Depart | EffectKind::Vacate => {
                 self.occupants.retain(|occupant| occupant.visit != *visit);
-                if effect.what == What::Depart && self.occupants.is_empty() {
+                if effect.what == EffectKind::Depart && self.occupants.is_empty() {
                     self.set_condition(at, Condition::Housekeeping);
                 }
             }
-            What::Renamed { from } => {
+            EffectKind::Renamed { from } => {
                 self.occupant(from, |occupant| occupant.visit = visit.clone());
             }
-            What::Away(away) => self.occupant(visit, |occupant| occupant.away = *away),
-            What::Twice { claims } => self.occupant(visit, |occupant| {
+            EffectKind::Away(away) => self.occupant(visit, |occupant| occupant.away = *away),
+            EffectKind::Twice { claims } => self.occupant(visit, |occupant| {
                 occupant.remarks |= remark::MERGED_IN_TWO_BEDS;
                 occupant.claims.clone_from(claims);
             }),
-            What::Once => self.occupant(visit, |occupant| {
+            EffectKind::Once => self.occupant(visit, |occupant| {
                 occupant.remarks &= !remark::MERGED_IN_TWO_BEDS;
                 occupant.claims.clear();
             }),
-            What::Open { slot, .. } => self.reserved.push((visit.clone(), *slot)),
-            What::Close { slot, .. } => self
+            EffectKind::Open { slot, .. } => self.reserved.push((visit.clone(), *slot)),
+            EffectKind::Close { slot, .. } => self
                 .reserved
                 .retain(|(who, what)| who != visit || what != slot),
         }

@@ -12,7 +12,7 @@ use super::kind::Kind;
 use super::visit::{Correction, CorrectionKind};
 
 /// One cancel under judgement.
-struct Case<'a> {
+struct PendingCancel<'a> {
     by: usize,
     event: &'a Arc<Event>,
     member: usize,
@@ -20,7 +20,7 @@ struct Case<'a> {
     scope: Vec<bool>,
 }
 
-impl Case<'_> {
+impl PendingCancel<'_> {
     fn concerns(&self, item: &Item) -> bool {
         self.scope.get(item.member).copied().unwrap_or(false)
     }
@@ -51,7 +51,7 @@ pub(crate) fn judge(list: &BedList, names: &[Arc<str>], items: &[Item]) -> Cance
         if cancelled.is_out(by) {
             continue;
         }
-        let case = Case {
+        let case = PendingCancel {
             by,
             event,
             member: item.member,
@@ -66,7 +66,7 @@ fn decide(
     list: &BedList,
     names: &[Arc<str>],
     items: &[Item],
-    case: &Case<'_>,
+    case: &PendingCancel<'_>,
     cancelled: &mut Cancelled,
 ) {
     let target = target(items, case, cancelled);
@@ -108,7 +108,7 @@ fn decide(
     }
 }
 
-fn add(cancelled: &mut Cancelled, case: &Case<'_>, what: CorrectionKind) {
+fn add(cancelled: &mut Cancelled, case: &PendingCancel<'_>, what: CorrectionKind) {
     let correction = Correction {
         at: At::recorded(case.event),
         member: case.member,
@@ -121,7 +121,7 @@ fn add(cancelled: &mut Cancelled, case: &Case<'_>, what: CorrectionKind) {
 }
 
 /// B8: the event that a cancel takes back: by the time that its EVN-6 names, else the newest up to its recorded time.
-fn target(items: &[Item], case: &Case<'_>, cancelled: &Cancelled) -> Option<usize> {
+fn target(items: &[Item], case: &PendingCancel<'_>, cancelled: &Cancelled) -> Option<usize> {
     let kinds = case.event.kind.targets();
     let candidates = || {
         items.iter().enumerate().rev().filter(|(i, item)| {
@@ -148,7 +148,7 @@ fn elsewhere(
     list: &BedList,
     names: &[Arc<str>],
     items: &[Item],
-    case: &Case<'_>,
+    case: &PendingCancel<'_>,
     cancelled: &Cancelled,
     target: usize,
 ) -> Option<Arc<str>> {
@@ -162,7 +162,7 @@ fn elsewhere(
 }
 
 /// B11: with a cancelled transfer go the updates that only repeat where it had put the visit.
-fn repeats(items: &[Item], case: &Case<'_>, cancelled: &mut Cancelled, target: usize) {
+fn repeats(items: &[Item], case: &PendingCancel<'_>, cancelled: &mut Cancelled, target: usize) {
     let Some(place) = items
         .get(target)
         .and_then(|item| item.event.active.as_ref())
@@ -183,7 +183,7 @@ fn repeats(items: &[Item], case: &Case<'_>, cancelled: &mut Cancelled, target: u
 }
 
 /// B9: a cancelled visit never was, up to the moment when it was cancelled; merges still say who is who.
-fn void_visit(items: &[Item], case: &Case<'_>, cancelled: &mut Cancelled) {
+fn void_visit(items: &[Item], case: &PendingCancel<'_>, cancelled: &mut Cancelled) {
     for (i, item) in items.iter().enumerate() {
         if item.event.event_ms > case.event.recorded_ms {
             break;

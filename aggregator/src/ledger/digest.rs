@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
-use super::effect::{Effect, PendingKind, What};
+use super::effect::{Effect, EffectKind, PendingKind};
 use super::event::At;
 use super::group::Group;
 
@@ -68,7 +68,7 @@ impl Ledger {
                 bed.tip().shown.status
             )?;
             for ((at, n), point) in &bed.points {
-                write!(out, " {} {} ", Moment(at), n)?;
+                write!(out, " {} {} ", Stamp(at), n)?;
                 match point {
                     Point::Condition(condition) => {
                         writeln!(out, "condition {}", condition.as_str())?;
@@ -82,7 +82,7 @@ impl Ledger {
             writeln!(
                 out,
                 "pending {} {} {} {place}",
-                Moment(at),
+                Stamp(at),
                 pending.visit,
                 slot(pending.slot)
             )?;
@@ -115,7 +115,7 @@ fn visit_text(out: &mut impl Write, name: &str, group: &Group) -> fmt::Result {
         state.away
     )?;
     for held in &state.held {
-        write!(out, " in {}@{}", held.bed, Moment(&held.arrived))?;
+        write!(out, " in {}@{}", held.bed, Stamp(&held.arrived))?;
     }
     writeln!(out)?;
     for (i, item) in group.items.iter().enumerate() {
@@ -127,16 +127,16 @@ fn visit_text(out: &mut impl Write, name: &str, group: &Group) -> fmt::Result {
         writeln!(
             out,
             " {} {} out={out_by} waits={waits}",
-            Moment(&At::of(&item.event)),
+            Stamp(&At::of(&item.event)),
             item.event.event_type
         )?;
     }
     Ok(())
 }
 
-struct Moment<'a>(&'a At);
+struct Stamp<'a>(&'a At);
 
-impl fmt::Display for Moment<'_> {
+impl fmt::Display for Stamp<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.0.ms, self.0.event.id)
     }
@@ -148,24 +148,22 @@ impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ", self.0.visit)?;
         match &self.0.what {
-            What::Arrive { remarks } => write!(f, "arrives {remarks}"),
-            What::Depart => f.write_str("departs"),
-            What::Vacate => f.write_str("vacates"),
-            What::Renamed { from } => write!(f, "was {from}"),
-            What::Away(away) => write!(f, "away={away}"),
-            What::Twice { claims } => {
+            EffectKind::Arrive { remarks } => write!(f, "arrives {remarks}"),
+            EffectKind::Depart => f.write_str("departs"),
+            EffectKind::Vacate => f.write_str("vacates"),
+            EffectKind::Renamed { from } => write!(f, "was {from}"),
+            EffectKind::Away(away) => write!(f, "away={away}"),
+            EffectKind::Twice { claims } => {
                 f.write_str("twice")?;
-                claims
-                    .iter()
-                    .try_for_each(|at| write!(f, " {}", Moment(at)))
+                claims.iter().try_for_each(|at| write!(f, " {}", Stamp(at)))
             }
-            What::Once => f.write_str("once"),
-            What::Open { slot: opened, .. } => write!(f, "opens {}", slot(*opened)),
-            What::Close {
+            EffectKind::Once => f.write_str("once"),
+            EffectKind::Open { slot: opened, .. } => write!(f, "opens {}", slot(*opened)),
+            EffectKind::Close {
                 slot: closed,
                 opened,
                 ..
-            } => write!(f, "closes {} of {}", slot(*closed), Moment(opened)),
+            } => write!(f, "closes {} of {}", slot(*closed), Stamp(opened)),
         }
     }
 }

@@ -36,11 +36,11 @@ pub(crate) struct Effect {
     pub(crate) bed: Option<Arc<str>>,
     /// The visit, under the name it has after its merges up to now.
     pub(crate) visit: Arc<str>,
-    pub(crate) what: What,
+    pub(crate) what: EffectKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum EffectKind {
     Arrive {
         remarks: u8,
     },

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Ledger;
 use super::bed::Point;
-use super::effect::{PendingKind, What};
+use super::effect::{EffectKind, PendingKind};
 use super::event::{At, Event, Spot};
 use super::group::{Change, Group};
 use super::kind::Kind;
@@ -166,7 +166,7 @@ impl Ledger {
             .fold
             .effects
             .iter()
-            .filter(|effect| effect.what == What::Vacate);
+            .filter(|effect| effect.what == EffectKind::Vacate);
         let beds: BTreeSet<&Arc<str>> = left.filter_map(|effect| effect.bed.as_ref()).collect();
         beds.into_iter()
             .filter_map(|bed| self.hospital.beds.get(bed))

@@ -10,7 +10,7 @@ use wardline_api::ExplainedEvent;
 use wardline_model::time::rfc3339;
 
 use super::bed::Point;
-use super::effect::{What, remark};
+use super::effect::{EffectKind, remark};
 use super::event::{At, Event, Spot};
 use super::fact::Condition;
 use super::fold::Item;
@@ -83,19 +83,19 @@ impl Group {
         effects
             .filter(|effect| effect.bed.as_deref() == Some(bed))
             .map(|effect| match &effect.what {
-                What::Arrive { remarks } if remarks & remark::ADMISSION_NOT_SEEN != 0 => {
+                EffectKind::Arrive { remarks } if remarks & remark::ADMISSION_NOT_SEEN != 0 => {
                     "occupies, admission not seen"
                 }
-                What::Arrive { .. } => "occupies",
-                What::Depart => "departs",
-                What::Vacate => "leaves, no departure",
-                What::Renamed { .. } => "goes on under another visit number",
-                What::Away(true) => "on leave",
-                What::Away(false) => "back from leave",
-                What::Twice { .. } => "one visit in two beds",
-                What::Once => "in this bed only",
-                What::Open { .. } => "reserves",
-                What::Close { .. } => "reservation closed",
+                EffectKind::Arrive { .. } => "occupies",
+                EffectKind::Depart => "departs",
+                EffectKind::Vacate => "leaves, no departure",
+                EffectKind::Renamed { .. } => "goes on under another visit number",
+                EffectKind::Away(true) => "on leave",
+                EffectKind::Away(false) => "back from leave",
+                EffectKind::Twice { .. } => "one visit in two beds",
+                EffectKind::Once => "in this bed only",
+                EffectKind::Open { .. } => "reserves",
+                EffectKind::Close { .. } => "reservation closed",
             })
             .collect()
     }

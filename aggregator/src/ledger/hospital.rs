@@ -10,7 +10,7 @@ use wardline_api::BedClass;
 
 use super::bed::{Bed, Point};
 use super::bedlist::BedList;
-use super::effect::{Effect, PendingKind, What};
+use super::effect::{Effect, EffectKind, PendingKind};
 use super::event::{At, Spot};
 use super::fact::Condition;
 use super::group::Change;
@@ -71,7 +71,7 @@ impl Hospital {
     fn put(&mut self, list: &BedList, effect: Arc<Effect>, touched: &mut Touched) {
         self.touch(list, &effect, touched);
         match &effect.what {
-            What::Open { slot, place } => {
+            EffectKind::Open { slot, place } => {
                 let pending = Pending {
                     visit: effect.visit.clone(),
                     slot: *slot,
@@ -79,7 +79,7 @@ impl Hospital {
                 };
                 self.open.insert((effect.at.clone(), effect.n), pending);
             }
-            What::Close {
+            EffectKind::Close {
                 opened, opened_n, ..
             } => {
                 let key = (opened.clone(), *opened_n);
@@ -102,10 +102,10 @@ impl Hospital {
     fn take(&mut self, list: &BedList, effect: &Effect, touched: &mut Touched) {
         self.touch(list, effect, touched);
         match &effect.what {
-            What::Open { .. } => {
+            EffectKind::Open { .. } => {
                 self.open.remove(&(effect.at.clone(), effect.n));
             }
-            What::Close {
+            EffectKind::Close {
                 opened, opened_n, ..
             } => {
                 let key = (opened.clone(), *opened_n);
@@ -132,10 +132,10 @@ impl Hospital {
         if let Some(name) = &effect.bed {
             self.touch_bed(list, name, touched);
         }
-        if let What::Open {
+        if let EffectKind::Open {
             place: Some(place), ..
         }
-        | What::Close {
+        | EffectKind::Close {
             place: Some(place), ..
         } = &effect.what
             && let Some(department) = department(list, place)

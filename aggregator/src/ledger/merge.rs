@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::effect::{PendingKind, What};
+use super::effect::{EffectKind, PendingKind};
 use super::event::At;
 use super::visit::{Fold, Opened, Status, VisitState};
 
@@ -63,13 +63,13 @@ impl Fold {
                 .is_some_and(|state| state.holds(&held.bed));
             if both {
                 // Two numbers for one patient in one bed: one occupant, not two.
-                self.emit_as(at, Some(held.bed.clone()), from.clone(), What::Vacate);
+                self.emit_as(at, Some(held.bed.clone()), from.clone(), EffectKind::Vacate);
             } else {
                 self.emit(
                     at,
                     Some(held.bed.clone()),
                     m,
-                    What::Renamed { from: from.clone() },
+                    EffectKind::Renamed { from: from.clone() },
                 );
                 self.hold(m, held.clone());
             }
@@ -82,11 +82,11 @@ impl Fold {
         let held = state.held.clone();
         for one in &held {
             if away {
-                self.emit(at, Some(one.bed.clone()), m, What::Away(true));
+                self.emit(at, Some(one.bed.clone()), m, EffectKind::Away(true));
             }
             if held.len() > 1 {
                 let claims = held.iter().map(|held| held.arrived.clone()).collect();
-                self.emit(at, Some(one.bed.clone()), m, What::Twice { claims });
+                self.emit(at, Some(one.bed.clone()), m, EffectKind::Twice { claims });
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wardline_api::BedClass;
 
 use super::bedlist::BedList;
-use super::effect::{Effect, PendingKind, What, remark};
+use super::effect::{Effect, EffectKind, PendingKind, remark};
 use super::event::{At, Event, Spot};
 use super::kind::Kind;
 use crate::limits::MARK_EVENTS;
@@ -107,7 +107,7 @@ pub(crate) struct Mark {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum How {
+enum Leaving {
     Depart,
     Vacate,
 }
@@ -157,14 +157,14 @@ impl Fold {
             Kind::Admit | Kind::ToInpatient => {
                 self.admitted(m);
                 self.activate(at, m);
-                self.go(at, m, bed, How::Depart, 0);
+                self.go(at, m, bed, Leaving::Depart, 0);
             }
             // B19
             Kind::Register => {
                 self.admitted(m);
                 self.activate(at, m);
                 if let Some(bed) = bed.filter(|bed| is_ed(list, bed)) {
-                    self.go(at, m, Some(bed), How::Depart, 0);
+                    self.go(at, m, Some(bed), Leaving::Depart, 0);
                 }
             }
             // B20
@@ -178,16 +178,16 @@ impl Fold {
                 self.unseen(m, bed.as_ref());
                 self.activate(at, m);
                 self.close(at, m, PendingKind::Transfer);
-                self.go(at, m, bed, How::Depart, remarks);
+                self.go(at, m, bed, Leaving::Depart, remarks);
             }
             // B22
-            Kind::Discharge => self.end(at, m, How::Depart),
+            Kind::Discharge => self.end(at, m, Leaving::Depart),
             // B23
             Kind::ToOutpatient => {
                 self.activate(at, m);
                 self.close(at, m, PendingKind::Transfer);
                 self.close(at, m, PendingKind::Discharge);
-                self.go(at, m, None, How::Depart, 0);
+                self.go(at, m, None, Leaving::Depart, 0);
             }
             // B24
             Kind::Update => self.update(at, m, bed),
@@ -201,7 +201,7 @@ impl Fold {
             Kind::Swap => {
                 self.unseen(m, bed.as_ref());
                 self.activate(at, m);
-                self.go(at, m, bed, How::Vacate, 0);
+                self.go(at, m, bed, Leaving::Vacate, 0);
             }
             // B28
             Kind::LeaveOut => self.leave(at, m, true),
@@ -244,18 +244,18 @@ impl Fold {
                     &correction.at,
                     m,
                     Some(bed.clone()),
-                    How::Vacate,
+                    Leaving::Vacate,
                     remark::CANCEL_NAMES_OTHER_BED,
                 );
             }
             // B9
-            CorrectionKind::End => self.end(&correction.at, m, How::Vacate),
+            CorrectionKind::End => self.end(&correction.at, m, Leaving::Vacate),
         }
     }
 
     fn update(&mut self, at: &At, m: usize, bed: Option<Arc<str>>) {
         match self.states.get(m).map(|state| state.status) {
-            Some(Status::Active) if bed.is_some() => self.go(at, m, bed, How::Depart, 0),
+            Some(Status::Active) if bed.is_some() => self.go(at, m, bed, Leaving::Depart, 0),
             Some(Status::Unknown) => self.place_unknown(at, m, bed),
             _ => {}
         }
@@ -270,7 +270,7 @@ impl Fold {
         if let (true, Some(bed)) = (unknown, bed) {
             self.unseen(m, Some(&bed));
             self.activate(at, m);
-            self.go(at, m, Some(bed), How::Depart, 0);
+            self.go(at, m, Some(bed), Leaving::Depart, 0);
         }
     }
 
@@ -315,7 +315,7 @@ impl Fold {
         self.set_status(m, Status::Active);
     }
 
-    fn end(&mut self, at: &At, m: usize, how: How) {
+    fn end(&mut self, at: &At, m: usize, how: Leaving) {
         for slot in [
             PendingKind::Admission,
             PendingKind::Transfer,
@@ -341,12 +341,12 @@ impl Fold {
         state.away = away;
         let beds: Vec<Arc<str>> = state.held.iter().map(|held| held.bed.clone()).collect();
         for bed in beds {
-            self.emit(at, Some(bed), m, What::Away(away));
+            self.emit(at, Some(bed), m, EffectKind::Away(away));
         }
     }
 
     /// Puts a visit into a bed, or into none. B14: naming a bed it has moves nobody.
-    fn go(&mut self, at: &At, m: usize, bed: Option<Arc<str>>, how: How, remarks: u8) {
+    fn go(&mut self, at: &At, m: usize, bed: Option<Arc<str>>, how: Leaving, remarks: u8) {
         let Some(state) = self.states.get_mut(m) else {
             return;
         };
@@ -357,19 +357,19 @@ impl Fold {
         let (away, remarks) = (state.away, state.remarks | remarks);
         for left in std::mem::take(&mut state.held) {
             if stays && bed.as_ref() == Some(&left.bed) {
-                self.emit(at, Some(left.bed.clone()), m, What::Once);
+                self.emit(at, Some(left.bed.clone()), m, EffectKind::Once);
                 self.hold(m, left);
-            } else if stays || how == How::Vacate {
+            } else if stays || how == Leaving::Vacate {
                 // B30: an event that names one of two beds says that the other one was a mistake.
-                self.emit(at, Some(left.bed), m, What::Vacate);
+                self.emit(at, Some(left.bed), m, EffectKind::Vacate);
             } else {
-                self.emit(at, Some(left.bed), m, What::Depart);
+                self.emit(at, Some(left.bed), m, EffectKind::Depart);
             }
         }
         if let Some(bed) = bed.filter(|_| !stays) {
-            self.emit(at, Some(bed.clone()), m, What::Arrive { remarks });
+            self.emit(at, Some(bed.clone()), m, EffectKind::Arrive { remarks });
             if away {
-                self.emit(at, Some(bed.clone()), m, What::Away(true));
+                self.emit(at, Some(bed.clone()), m, EffectKind::Away(true));
             }
             self.hold(
                 m,
@@ -394,7 +394,7 @@ impl Fold {
             at,
             bed,
             m,
-            What::Open {
+            EffectKind::Open {
                 slot,
                 place: place.clone(),
             },
@@ -417,7 +417,7 @@ impl Fold {
             return;
         };
         let bed = opened.place.as_ref().and_then(Spot::bed).cloned();
-        let what = What::Close {
+        let what = EffectKind::Close {
             slot,
             place: opened.place,
             opened: opened.at,
@@ -426,7 +426,13 @@ impl Fold {
         self.emit(at, bed, m, what);
     }
 
-    pub(super) fn emit(&mut self, at: &At, bed: Option<Arc<str>>, m: usize, what: What) -> u32 {
+    pub(super) fn emit(
+        &mut self,
+        at: &At,
+        bed: Option<Arc<str>>,
+        m: usize,
+        what: EffectKind,
+    ) -> u32 {
         let visit = self.names.get(m).cloned().unwrap_or_default();
         self.emit_as(at, bed, visit, what)
     }
@@ -436,7 +442,7 @@ impl Fold {
         at: &At,
         bed: Option<Arc<str>>,
         visit: Arc<str>,
-        what: What,
+        what: EffectKind,
     ) -> u32 {
         let n = match self.effects.last() {
             Some(last) if last.at == *at => last.n + 1,

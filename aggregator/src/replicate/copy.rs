@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardline_log::follow::{Mark, Place};
+use wardline_log::follow::{Mark, PartitionState};
 use wardline_log::{Entry, Position, Record, SharedLog};
 use wardline_model::RangeSet;
 use wardline_model::record::ORIGIN;
@@ -106,7 +106,10 @@ impl Copier {
     }
 
     /// RP5. Compaction moves a beginning in the order of things: newer words of the same speakers are there.
-    pub(crate) async fn truncated(&mut self, place: &Place) -> Result<(), AggregatorError> {
+    pub(crate) async fn truncated(
+        &mut self,
+        place: &PartitionState,
+    ) -> Result<(), AggregatorError> {
         let (from, start) = (self.expected(), place.mark.next);
         let lost = start.saturating_sub(from);
         if self.id.1 != STATUS && lost > 0 {
@@ -125,7 +128,7 @@ impl Copier {
     /// RP6.
     pub(crate) async fn recreated(
         &mut self,
-        place: &Place,
+        place: &PartitionState,
         why: &str,
     ) -> Result<(), AggregatorError> {
         let (topic, partition, start) = (&place.topic, place.partition, place.mark.next);
@@ -141,7 +144,7 @@ impl Copier {
     }
 
     /// Reading goes on elsewhere, which must not be found a second time.
-    async fn moved(&mut self, place: &Place) -> Result<(), AggregatorError> {
+    async fn moved(&mut self, place: &PartitionState) -> Result<(), AggregatorError> {
         self.state.checkpoint.read = place.mark.clone();
         self.unsaved = true;
         self.save().await?;
@@ -161,7 +164,7 @@ impl Copier {
     pub(crate) async fn copy(
         &mut self,
         entries: Vec<Entry>,
-        place: &Place,
+        place: &PartitionState,
     ) -> Result<(), AggregatorError> {
         let mut records = Vec::with_capacity(entries.len());
         let mut offsets = Vec::with_capacity(entries.len());

@@ -22,9 +22,9 @@ pub(super) const SPEAKERS: TableDefinition<'_, &str, &[u8]> = TableDefinition::n
 pub(super) const PUBLISHED: TableDefinition<'_, (&str, &str), u64> =
     TableDefinition::new("published");
 /// View topic and place in its line -> the row's key and the row; no row is a tombstone.
-pub(super) const OUTBOX: TableDefinition<'_, Place<'_>, Waiting<'_>> =
+pub(super) const OUTBOX: TableDefinition<'_, RowPlace<'_>, Waiting<'_>> =
     TableDefinition::new("outbox");
-type Place<'a> = (&'a str, u64);
+type RowPlace<'a> = (&'a str, u64);
 type Waiting<'a> = (&'a str, Option<&'a [u8]>);
 /// Running number -> `Unreadable`.
 pub(super) const UNREADABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("unreadable");

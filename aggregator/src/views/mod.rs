@@ -19,7 +19,7 @@ use wardline_model::topic::{VIEW_BED, VIEW_DEPARTMENT, VIEW_DEVICE};
 
 use crate::error::AggregatorError;
 use crate::store::{RowKey, Store, ViewRow};
-use ring::What;
+use ring::RowEvent;
 
 /// The three view topics, in the order in which they are written: the fewest rows, and those most looked at, first.
 pub(crate) const TOPICS: [&str; 3] = [VIEW_DEPARTMENT, VIEW_BED, VIEW_DEVICE];
@@ -108,7 +108,7 @@ pub(crate) struct Views {
 #[derive(Default)]
 pub(crate) struct Diff {
     pub(crate) rows: BTreeMap<RowKey, ViewRow>,
-    pub(crate) changes: Vec<What>,
+    pub(crate) changes: Vec<RowEvent>,
 }
 
 impl Views {
@@ -161,7 +161,7 @@ impl Views {
             };
             diff.rows.insert((T::TOPIC, key), said);
             let change = Box::new(row.change());
-            diff.changes.push(What::Row(change));
+            diff.changes.push(RowEvent::Row(change));
         }
     }
 }
@@ -171,7 +171,7 @@ impl Diff {
         self.rows
             .insert((topic, key.to_owned()), ViewRow::default());
         let (site, name) = key.split_once('/').unwrap_or(("", key));
-        self.changes.push(What::Gone(Removed {
+        self.changes.push(RowEvent::Gone(Removed {
             kind,
             site: site.to_owned(),
             name: name.to_owned(),
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(gone.rows.values().next().unwrap().json, None);
         assert_eq!(
             gone.changes,
-            [What::Gone(Removed {
+            [RowEvent::Gone(Removed {
                 kind: RowKind::Department,
                 site: "a".to_owned(),
                 name: "ICU".to_owned(),

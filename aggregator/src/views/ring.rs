@@ -19,12 +19,12 @@ pub(crate) struct Told {
     /// Of the last commit when the row was worked out: an answer with a higher one has it.
     pub(crate) version: u64,
     #[serde(flatten)]
-    pub(crate) what: What,
+    pub(crate) what: RowEvent,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(crate) enum What {
+pub(crate) enum RowEvent {
     Row(Box<Change>),
     Gone(Removed),
 }
@@ -110,7 +110,7 @@ mod tests {
     fn told(n: u64) -> Told {
         Told {
             version: n,
-            what: What::Gone(Removed {
+            what: RowEvent::Gone(Removed {
                 kind: RowKind::Bed,
                 site: "a".to_owned(),
                 name: "ED^1^1".to_owned(),

@@ -9,7 +9,7 @@ use redb::{Database, Durability, ReadableTable, Table};
 use wardline_model::{Event, RangeSet};
 
 use super::format;
-use super::tables::{BLOCKS, Books, DAMAGED, META, QOS2};
+use super::tables::{BLOCKS, DAMAGED, META, QOS2, Totals};
 use crate::buffer::pack::{Packed, Packer, cost};
 use crate::limits::FREE_BLOCKS_MAX;
 
@@ -26,7 +26,7 @@ pub(super) struct Writes {
 /// What became true with the commit.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub books: Books,
+    pub books: Totals,
     pub added_bytes: u64,
     pub freed_bytes: u64,
     /// The receipt frees more than one commit takes.
@@ -34,7 +34,7 @@ pub(super) struct Done {
 }
 
 impl Writes {
-    pub(super) fn new(books: &Books) -> Self {
+    pub(super) fn new(books: &Totals) -> Self {
         Self {
             packer: Packer::new(books.next_seq),
             last_event_ms: None,
@@ -55,7 +55,7 @@ impl Writes {
 pub(super) fn write(
     database: &Database,
     writes: Writes,
-    mut books: Books,
+    mut books: Totals,
     covered: Option<&RangeSet>,
 ) -> Result<Done, redb::Error> {
     use redb::ReadableTableMetadata;
@@ -116,7 +116,7 @@ pub(super) fn write(
 fn insert(
     table: &mut Table<'_, u64, &'static [u8]>,
     blocks: &[Packed],
-    books: &mut Books,
+    books: &mut Totals,
 ) -> Result<(), redb::StorageError> {
     for block in blocks {
         table.insert(block.first, block.value.as_slice())?;
@@ -130,7 +130,7 @@ fn insert(
 fn free(
     table: &mut Table<'_, u64, &'static [u8]>,
     covered: &RangeSet,
-    books: &mut Books,
+    books: &mut Totals,
 ) -> Result<bool, redb::StorageError> {
     let mut going = Vec::new();
     let mut more = false;
@@ -163,7 +163,7 @@ fn move_aside(
     table: &mut Table<'_, u64, &'static [u8]>,
     damaged: &mut Table<'_, u64, &'static [u8]>,
     firsts: &[u64],
-    books: &mut Books,
+    books: &mut Totals,
 ) -> Result<(), redb::StorageError> {
     for first in firsts {
         let next = table

@@ -15,7 +15,7 @@ use wardline_model::{Body, Class, Event, RangeSet};
 
 use super::commit::{self, Done, Writes};
 use super::queue::{Append, AppendAnswer, Command, Covered, Taken};
-use super::tables::Books;
+use super::tables::Totals;
 use super::{Held, Refusal, Shared, open};
 use crate::buffer::gate::Gate;
 use crate::buffer::pack::cost;
@@ -25,7 +25,7 @@ use crate::limits::{FREE_DELAY_MS, HOUSEKEEPING_MS, IDLE_TICK_MS, QOS2_IDS_MAX};
 pub(super) struct Committer {
     pub shared: Arc<Shared>,
     pub clock: Stamper,
-    pub books: Books,
+    pub books: Totals,
     pub gate: Gate,
     /// Not before this: the next attempt to open the store again.
     pub retry_at: Option<Instant>,
@@ -340,7 +340,7 @@ impl Committer {
     /// The same life if the file can be read, a new one if it contradicts itself.
     fn open_again(&mut self) -> Result<(), crate::Error> {
         let file = &self.shared.file;
-        let publish = |found: &Books| {
+        let publish = |found: &Totals| {
             self.shared.held.send_modify(|held| {
                 held.incarnation = found.incarnation;
                 held.oldest = found.oldest;

@@ -30,7 +30,7 @@ use committer::Committer;
 use queue::{Append, Command, Covered, Queue};
 pub use read::Run;
 use shared::Shared;
-use tables::Books;
+use tables::Totals;
 
 /// Why an event was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -61,7 +61,7 @@ pub struct Held {
 }
 
 impl Held {
-    fn of(books: &Books, gate: &Gate) -> Self {
+    fn of(books: &Totals, gate: &Gate) -> Self {
         Self {
             incarnation: books.incarnation,
             oldest: books.oldest,

@@ -11,7 +11,7 @@ use wardline_model::{Body, Class, Event, Incarnation, Stamp};
 
 use super::commit::{self, Writes};
 use super::format::STORE_VERSION;
-use super::tables::{BLOCKS, Books, DAMAGED, QOS2};
+use super::tables::{BLOCKS, DAMAGED, QOS2, Totals};
 use crate::Error;
 use crate::limits::STORE_CACHE_BYTES;
 
@@ -25,14 +25,14 @@ pub(super) const KIND: Kind = Kind {
 /// How a store is opened.
 pub(super) struct Opening<'a> {
     /// What this process knows of the life that it had open before.
-    pub known: Option<&'a Books>,
+    pub known: Option<&'a Totals>,
     pub stamp: Stamp,
     /// Is told what was found before anybody can read: what is read belongs to the incarnation that is published.
-    pub publish: &'a dyn Fn(&Books),
+    pub publish: &'a dyn Fn(&Totals),
 }
 
 /// Opens the store, or begins a new life of it.
-pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Books, Error> {
+pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Totals, Error> {
     let Opening { known, publish, .. } = *opening;
     match file.open(|database| look(database, known).inspect(publish)) {
         Ok(Some(found)) => Ok(found),
@@ -50,7 +50,7 @@ pub(super) fn open(file: &RedbFile, opening: &Opening<'_>) -> Result<Books, Erro
 }
 
 /// Moves a damaged store out of the way, says so, and begins a new life.
-pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Result<Books, Error> {
+pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Result<Totals, Error> {
     let aside = file.set_aside()?;
     tracing::error!(store = %file.path().display(), why, kept = %aside.display(),
         "the store is damaged: it is kept under another name and a new incarnation begins; events in it are not sent");
@@ -58,8 +58,8 @@ pub(super) fn replace(file: &RedbFile, why: &str, opening: &Opening<'_>) -> Resu
 }
 
 /// A file that this process had open must be the same life, and hold no less than was answered.
-fn look(database: &Database, known: Option<&Books>) -> Result<Books, redb::Error> {
-    let books = Books::read(&database.begin_read()?)?;
+fn look(database: &Database, known: Option<&Totals>) -> Result<Totals, redb::Error> {
+    let books = Totals::read(&database.begin_read()?)?;
     let damaged = |why: &str| Err(redb::Error::Corrupted(why.to_owned()));
     let Some(books) = books else {
         return damaged("its books are not complete");
@@ -83,7 +83,7 @@ fn begin(
     file: &RedbFile,
     opening: &Opening<'_>,
     reason: IncarnationReason,
-) -> Result<Books, Error> {
+) -> Result<Totals, Error> {
     let incarnation = Incarnation(rand::random());
     let made = file.create(|database| {
         first_life(database, incarnation, opening.stamp, reason).inspect(opening.publish)
@@ -102,13 +102,13 @@ fn first_life(
     incarnation: Incarnation,
     stamp: Stamp,
     reason: IncarnationReason,
-) -> Result<Books, redb::Error> {
+) -> Result<Totals, redb::Error> {
     let txn = database.begin_write()?;
     txn.open_table(BLOCKS)?;
     txn.open_table(QOS2)?;
     txn.open_table(DAMAGED)?;
     txn.commit()?;
-    let books = Books {
+    let books = Totals {
         incarnation,
         next_seq: 1,
         events: 0,

@@ -23,7 +23,7 @@ const LAST_EVENT: &str = "last_event_ms";
 
 /// What moves with every commit, in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Books {
+pub(super) struct Totals {
     pub incarnation: Incarnation,
     pub next_seq: u64,
     /// Events held.
@@ -40,7 +40,7 @@ pub(super) struct Books {
     pub qos2_ids: u64,
 }
 
-impl Books {
+impl Totals {
     /// `None` when a name is missing that every store has.
     pub(super) fn read(txn: &ReadTransaction) -> Result<Option<Self>, redb::Error> {
         let meta = txn.open_table(META)?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
-use wardline_log::follow::{Followed, Follower, Item, Place};
+use wardline_log::follow::{Followed, Follower, Item, PartitionState};
 use wardline_log::{LogError, Record, SharedLog};
 use wardline_model::topic::BRIDGE_STATE;
 use wardline_service::{Backoff, Stop};
@@ -101,7 +101,7 @@ impl PartitionTask {
         Ok(())
     }
 
-    fn shown(&self, place: &Place, standing: &Standing) {
+    fn shown(&self, place: &PartitionState, standing: &Standing) {
         let (input, partition) = (self.input, self.partition);
         self.counters
             .stands_at(input, partition, &standing.progress);
@@ -109,7 +109,7 @@ impl PartitionTask {
     }
 
     /// The log does not hold what comes after the position: what it holds instead begins with a whole record.
-    fn go_on_at(&self, place: &Place, standing: &mut Standing) {
+    fn go_on_at(&self, place: &PartitionState, standing: &mut Standing) {
         standing.progress.read = place.mark.clone();
         standing.progress.skip = 0;
         self.shown(place, standing);

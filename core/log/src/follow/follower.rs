@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use wardline_service::{Backoff, Stop};
 
 use super::mark::{Finding, Mark, Seen, can_compare, judge};
-use super::{Followed, Item, Place};
+use super::{Followed, Item, PartitionState};
 use crate::limits::{
     FOLLOW_CHECK_INTERVAL_MS, FOLLOW_COMPARE_INTERVAL_MS, FOLLOW_ENDS_INTERVAL_MS,
     FOLLOW_MISSING_INTERVAL_MS, FOLLOW_READ_RECORDS_MAX, FOLLOW_RETRY_FIRST_MS,
@@ -50,7 +50,7 @@ pub struct Follower {
 
 /// One partition.
 struct Part {
-    place: Place,
+    place: PartitionState,
     backoff: Backoff,
     /// Left out of the reader until then.
     rests_until: Option<Instant>,
@@ -108,7 +108,7 @@ impl Follower {
     }
 
     /// All partitions, as they stand.
-    pub fn places(&self) -> impl Iterator<Item = &Place> {
+    pub fn places(&self) -> impl Iterator<Item = &PartitionState> {
         self.parts.iter().map(|part| &part.place)
     }
 
@@ -391,7 +391,7 @@ async fn first_records(
 impl Part {
     fn new((topic, partition): &Key, mark: Mark) -> Self {
         Self {
-            place: Place {
+            place: PartitionState {
                 topic: topic.clone(),
                 partition: *partition,
                 end: mark.next,

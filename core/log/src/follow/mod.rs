@@ -38,7 +38,7 @@ use crate::{Entry, LogError};
 
 /// Where a followed partition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct PartitionState {
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -49,7 +49,7 @@ pub struct Place {
     pub end: u64,
 }
 
-impl Place {
+impl PartitionState {
     /// Offsets that are there and were not given yet.
     #[must_use]
     pub fn lag(&self) -> u64 {
@@ -61,7 +61,7 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
     /// The place after them.
-    pub place: Place,
+    pub place: PartitionState,
     /// None when only the position moved, over what a compaction left out.
     pub entries: Vec<Entry>,
 }
@@ -70,13 +70,13 @@ pub struct Followed {
 #[derive(Debug, Clone)]
 pub enum Item {
     /// A partition is followed from here on: at the start, and when one comes into being later.
-    Added(Place),
+    Added(PartitionState),
     /// Records.
     Entries(Followed),
     /// Retention removed `lost` offsets, from `from` to the position of the place, before they were read.
     Truncated {
         /// The place after them.
-        place: Place,
+        place: PartitionState,
         /// Where reading should have gone on.
         from: u64,
         /// How many offsets that are.
@@ -85,14 +85,14 @@ pub enum Item {
     /// Another log stands under the name. It is read from its start.
     Recreated {
         /// The place, at the start of the new log.
-        place: Place,
+        place: PartitionState,
         /// How it was known.
         why: String,
     },
     /// Reading cannot go on right now, of one partition or of all; it is tried again after a while.
     Trouble {
         /// The partition that it is about; `None`: all of them.
-        place: Option<Place>,
+        place: Option<PartitionState>,
         /// What the log said.
         error: LogError,
     },
