@@ -13,7 +13,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use super::block;
+use super::block::{self, Stored};
 use super::file::bad_block;
 use super::state::{Range, Shared, Topic};
 use super::tables::{BLOCKS, BlockKey, PARTITIONS, Row, blocks_from};
@@ -92,11 +92,17 @@ impl Source {
         self.ahead.drain(..count).collect()
     }
 
-    /// Decodes about `max` records from the position on.
-    async fn fill(&mut self, shared: &Arc<Shared>, max: usize) -> Result<(), LogError> {
+    /// Decodes about `max` records from the position on, none from `until` on: what the file has more than that was just
+    /// committed, and `offsets` does not say it yet.
+    async fn fill(&mut self, shared: &Arc<Shared>, until: u64, max: usize) -> Result<(), LogError> {
         let (reading, topic) = (Arc::clone(shared), Arc::clone(&self.topic));
-        let (partition, from) = (self.partition, self.next);
-        let read = move || reading.with_db("read", |db| chunk(db, &topic, (partition, from), max));
+        let (partition, offsets) = (self.partition, self.next..until);
+        let from = self.next;
+        let read = move || {
+            reading.with_db("read", |db| {
+                chunk(db, &topic, partition, offsets.clone(), max)
+            })
+        };
         let chunk = tokio::task::spawn_blocking(read)
             .await
             .map_err(|_| LogError::Closed)??;
@@ -122,7 +128,7 @@ impl Source {
             if self.next == end {
                 return Ok(None);
             }
-            match self.fill(shared, max).await {
+            match self.fill(shared, end, max).await {
                 Ok(()) => {}
                 Err(wrong @ (LogError::OffsetOutOfRange { .. } | LogError::Disk(_))) => {
                     return Ok(Some(Err(wrong)));
@@ -197,18 +203,22 @@ type Blocks = ReadOnlyTable<BlockKey, &'static [u8]>;
 fn chunk(
     db: &Database,
     topic: &Topic,
-    (partition, from): (u32, u64),
+    partition: u32,
+    offsets: std::ops::Range<u64>,
     max: usize,
 ) -> Result<Chunk, redb::Error> {
     let txn = db.begin_read()?;
     let row = row(&txn, (topic.id, partition))?;
     let blocks = txn.open_table(BLOCKS)?;
-    let first = containing(&blocks, (topic.id, partition, from))?;
+    let first = containing(&blocks, (topic.id, partition, offsets.start))?;
     let mut entries = VecDeque::new();
-    let (mut bytes, mut next) = (0, row.end);
+    let (mut bytes, mut next) = (0, row.end.min(offsets.end));
     for entry in blocks.range(blocks_from(topic.id, partition, first))? {
         let (key, value) = entry?;
         let at = key.value().2;
+        if at >= offsets.end {
+            break;
+        }
         let decoded = match block::decode(value.value()) {
             Ok(decoded) => decoded,
             Err(wrong) if entries.is_empty() => {
@@ -220,7 +230,8 @@ fn chunk(
                 break;
             }
         };
-        for stored in decoded.into_iter().filter(|stored| stored.offset >= from) {
+        let wanted = |stored: &Stored| offsets.contains(&stored.offset);
+        for stored in decoded.into_iter().filter(wanted) {
             bytes += stored.record.bytes_len();
             entries.push_back(Entry {
                 partition,
@@ -286,4 +297,44 @@ pub(crate) fn offset_at_time(
     }
     let first = blocks.range(blocks_from(topic, partition, low))?.next();
     Ok(first.transpose()?.map_or(row.end, |(key, _)| key.value().2))
+}
+
+#[cfg(test)]
+mod tests {
+    use wardline_service::SystemClock;
+
+    use super::super::EmbeddedLog;
+    use super::*;
+    use crate::{Cleanup, Log, Record, TopicSpec};
+
+    /// A commit is in the file before its end is told: a reader that was quicker than the telling had read beyond the end of
+    /// the log, and its follower took the log for another one.
+    #[tokio::test]
+    async fn lg8_nothing_is_read_beyond_the_end_that_the_log_tells() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = EmbeddedLog::open(dir.path(), SystemClock::shared()).unwrap();
+        let topic = TopicSpec {
+            name: "t".to_owned(),
+            partitions: 1,
+            cleanup: Cleanup::Compact,
+        };
+        log.create_topics(&[topic]).await.unwrap();
+        let record = |n: u8| Record {
+            key: Some(vec![n].into()),
+            value: Some("v".into()),
+            ..Record::default()
+        };
+        log.append("t", vec![record(0), record(1)]).await.unwrap();
+        log.append("t", vec![record(2)]).await.unwrap();
+        let topic = log.shared.topic("t").unwrap();
+        for (until, offsets) in [(1, vec![0]), (2, vec![0, 1]), (3, vec![0, 1, 2])] {
+            let chunk = log
+                .shared
+                .with_db("read", |db| chunk(db, &topic, 0, 0..until, 10));
+            let chunk = chunk.unwrap();
+            let read: Vec<u64> = chunk.entries.iter().map(|entry| entry.offset).collect();
+            assert_eq!((read, chunk.next), (offsets, until));
+        }
+        log.close().await.unwrap();
+    }
 }
