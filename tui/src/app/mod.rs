@@ -10,7 +10,7 @@ pub(crate) use keys::{Key, all as all_keys, current};
 pub(crate) use list::List;
 
 use crate::limits::{FILTER_CHARS_MAX, SCREENS_MAX};
-use crate::model::{Model, MonoMs, Place, Topic, Update};
+use crate::model::{Model, MonoMs, RowName, Topic, Update};
 use crate::screens;
 use keys::Meaning;
 
@@ -31,14 +31,14 @@ pub(crate) enum Effect {
     /// The terminal is given back until the program is continued.
     Suspend,
     /// This bed's explanation is wanted from now on, or none.
-    Explain(Option<Place>),
+    Explain(Option<RowName>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Screen {
     House,
-    Department(Place),
-    Bed(Place),
+    Department(RowName),
+    Bed(RowName),
     Devices,
     Feeds,
     Reasons(&'static str),

@@ -14,7 +14,7 @@ use crate::error::TuiError;
 use crate::limits::{
     ANSWER_BYTES_MAX, ANSWER_TIMEOUT_MS, CONNECT_TIMEOUT_MS, REASON_CHARS_MAX, STREAM_QUIET_MS,
 };
-use crate::model::{MonoMs, Place, Round, Section};
+use crate::model::{MonoMs, Round, RowName, Section};
 use crate::text;
 
 /// Clones share their connections.
@@ -94,7 +94,7 @@ impl Asker {
     pub(crate) fn round(
         &self,
         full: bool,
-        explained: Option<&Place>,
+        explained: Option<&RowName>,
         asked: MonoMs,
     ) -> Result<Round, TuiError> {
         Ok(Round {

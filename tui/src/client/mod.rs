@@ -17,7 +17,7 @@ use wardline_service::Backoff;
 
 use crate::error::TuiError;
 use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
-use crate::model::{MonoMs, Place, Update};
+use crate::model::{MonoMs, RowName, Update};
 
 /// Where the sender of feeds goes; `false` when nobody listens any more.
 pub(crate) type Sink = Arc<dyn Fn(Update) -> bool + Send + Sync>;
@@ -77,7 +77,7 @@ pub(crate) struct Watch {
 }
 
 /// The bed whose explanation is wanted.
-type Explain = Arc<Mutex<Option<Place>>>;
+type Explain = Arc<Mutex<Option<RowName>>>;
 
 impl Watch {
     pub(crate) fn start(base: &str, since: Since, sink: Sink) -> Result<Self, TuiError> {
@@ -109,7 +109,7 @@ impl Watch {
     }
 
     /// From now on this bed's explanation comes with each round, and with one at once.
-    pub(crate) fn explain(&self, bed: Option<Place>) {
+    pub(crate) fn explain(&self, bed: Option<RowName>) {
         let asked = bed.is_some();
         *self.explain.lock().unwrap_or_else(PoisonError::into_inner) = bed;
         if asked {

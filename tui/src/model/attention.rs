@@ -8,7 +8,7 @@
 use wardline_api::{FeedRow, SourceRow};
 
 use super::rows::MonoMs;
-use super::{Aged, Link, Model, Place};
+use super::{Aged, Link, Model, RowName};
 use crate::limits::{LAG_S_MAX, SIDELINED_IN_ROW_MAX, SIDELINED_PERCENT_MAX};
 use crate::text;
 
@@ -17,7 +17,7 @@ use crate::text;
 pub(crate) enum Topic {
     Feeds,
     Sidelined,
-    Department(Place),
+    Department(RowName),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -238,7 +238,7 @@ impl Model {
                 let short = format!("{what} in {}", row.department);
                 let long = format!("{short}: more than one visit claims a bed");
                 let item = Attention::new(Rank::Conflict, short, long);
-                out.push(item.on(Topic::Department(Place::new(&row.site, &row.department))));
+                out.push(item.on(Topic::Department(RowName::new(&row.site, &row.department))));
             }
         }
         if !partly.is_empty() && !self.silent_explains() {

@@ -23,7 +23,7 @@ pub(crate) use data::Level;
 pub(crate) use devices::{DeviceCounts, DeviceWord};
 pub(crate) use house::{BedCounts, share};
 pub(crate) use order::natural;
-pub(crate) use rows::{Aged, Keyed, MonoMs, Place, Rows};
+pub(crate) use rows::{Aged, Keyed, MonoMs, RowName, Rows};
 pub(crate) use update::{Round, Section, Update};
 
 use crate::limits::STALE_AFTER_MS;

@@ -14,12 +14,12 @@ pub(crate) type MonoMs = u64;
 
 /// Whose it is and how it is called: names of two sites may be equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct RowName {
     pub site: String,
     pub name: String,
 }
 
-impl Place {
+impl RowName {
     pub(crate) fn new(site: &str, name: &str) -> Self {
         Self {
             site: site.to_owned(),
@@ -29,15 +29,15 @@ impl Place {
 }
 
 pub(crate) trait Keyed {
-    fn key(&self) -> Place;
+    fn key(&self) -> RowName;
     fn department(&self) -> &str;
 }
 
 macro_rules! keyed {
     ($type:ty, $name:ident) => {
         impl Keyed for $type {
-            fn key(&self) -> Place {
-                Place::new(&self.site, &self.$name)
+            fn key(&self) -> RowName {
+                RowName::new(&self.site, &self.$name)
             }
 
             fn department(&self) -> &str {
@@ -68,7 +68,7 @@ impl<T> Aged<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rows<T> {
     rows: Vec<Aged<T>>,
-    places: HashMap<Place, usize>,
+    places: HashMap<RowName, usize>,
     /// Rows beyond the bound, which are not here.
     pub left_out: usize,
 }
@@ -97,7 +97,7 @@ impl<T: Keyed> Rows<T> {
         self.rows.is_empty()
     }
 
-    pub(crate) fn get(&self, key: &Place) -> Option<&Aged<T>> {
+    pub(crate) fn get(&self, key: &RowName) -> Option<&Aged<T>> {
         self.rows.get(*self.places.get(key)?)
     }
 
@@ -164,11 +164,11 @@ mod tests {
         assert_eq!(
             (
                 rows.len(),
-                rows.get(&Place::new("", "ED")).unwrap().row.occupied
+                rows.get(&RowName::new("", "ED")).unwrap().row.occupied
             ),
             (1, 4)
         );
-        assert!(rows.get(&Place::new("", "ICU")).is_none());
+        assert!(rows.get(&RowName::new("", "ICU")).is_none());
     }
 
     #[test]

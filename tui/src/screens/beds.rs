@@ -8,18 +8,18 @@ use super::grid::{Cell, grows, left, right, since, word};
 use super::page::{Page, Row};
 use super::{Look, house, joined, lines};
 use crate::app::Screen;
-use crate::model::{Aged, Model, Place, epoch_ms, share};
+use crate::model::{Aged, Model, RowName, epoch_ms, share};
 use crate::text;
 use crate::theme::{Role, glyph};
 
-pub(super) fn page(model: &Model, department: &Place, look: &Look) -> Page {
+pub(super) fn page(model: &Model, department: &RowName, look: &Look) -> Page {
     let beds = model.beds.iter().flat_map(|rows| rows.iter());
     let server = model.server_now_ms(look.now);
     let stale = model.stale_s(look.now).is_some();
     let row = |aged: &Aged<BedRow>| Row {
         key: aged.row.bed.clone(),
         cells: cells(aged, server, look, stale),
-        opens: Some(Screen::Bed(Place::new(&aged.row.site, &aged.row.bed))),
+        opens: Some(Screen::Bed(RowName::new(&aged.row.site, &aged.row.bed))),
         bar: None,
     };
     Page {
@@ -44,7 +44,7 @@ pub(super) fn page(model: &Model, department: &Place, look: &Look) -> Page {
     }
 }
 
-fn title(model: &Model, department: &Place, look: &Look) -> Line<'static> {
+fn title(model: &Model, department: &RowName, look: &Look) -> Line<'static> {
     let mut facts = Vec::new();
     if let Some(aged) = model
         .departments

@@ -7,10 +7,10 @@ use wardline_api::{ExplainedEvent, Explanation};
 use super::Look;
 use super::grid::{Cell, grows, left, word};
 use super::page::{Page, Row};
-use crate::model::{Model, Place};
+use crate::model::{Model, RowName};
 use crate::theme::{Role, glyph};
 
-pub(super) fn page(model: &Model, bed: &Place, look: &Look) -> Page {
+pub(super) fn page(model: &Model, bed: &RowName, look: &Look) -> Page {
     let found = model
         .explained
         .as_ref()

@@ -8,7 +8,7 @@ use super::grid::{Cell, Column, Sort, figure, grows, left, number, right, since,
 use super::page::{Page, Row};
 use super::{Look, bar, lines};
 use crate::app::Screen;
-use crate::model::{Aged, BedCounts, Link, Model, Place, share};
+use crate::model::{Aged, BedCounts, Link, Model, RowName, share};
 use crate::text;
 use crate::theme::Role;
 
@@ -34,7 +34,7 @@ pub(super) fn page(model: &Model, look: &Look) -> Page {
                 name.clone()
             },
             cells: cells(aged, look, stale),
-            opens: Some(Screen::Department(Place::new(site, name))),
+            opens: Some(Screen::Department(RowName::new(site, name))),
             bar: Some(
                 counts
                     .get(&(site.as_str(), name.as_str()))

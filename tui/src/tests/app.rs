@@ -3,7 +3,7 @@ use wardline_api::{Change, DepartmentRow};
 use super::keys::all as all_keys;
 use super::*;
 use crate::fixture;
-use crate::model::Place;
+use crate::model::RowName;
 
 fn press(app: &mut App, keys: &[Key]) -> Effect {
     keys.iter()
@@ -43,7 +43,7 @@ fn enter_opens_the_beds_of_the_chosen_department_and_esc_goes_back() {
     press(&mut app, &[Key::Down, Key::Enter]);
     assert_eq!(
         app.view.screen,
-        Screen::Department(Place::new("st-mary", "ICU"))
+        Screen::Department(RowName::new("st-mary", "ICU"))
     );
     assert!(names(&app).iter().all(|bed| bed.starts_with("ICU^")) && !names(&app).is_empty());
     press(&mut app, &[Key::Esc]);
@@ -66,7 +66,7 @@ fn a_choice_stays_on_its_row_when_rows_come_and_go() {
     press(&mut app, &[Key::Enter]);
     assert_eq!(
         app.view.screen,
-        Screen::Department(Place::new("st-mary", "ICU"))
+        Screen::Department(RowName::new("st-mary", "ICU"))
     );
 }
 
@@ -157,7 +157,7 @@ fn enter_opens_what_a_line_speaks_of_and_esc_goes_back_the_same_way() {
         );
     }
     press(&mut app, &[Key::Home, Key::Enter]);
-    let bed = Place::new("st-mary", "ED^101^1");
+    let bed = RowName::new("st-mary", "ED^101^1");
     assert_eq!(
         press(&mut app, &[Key::Enter]),
         Effect::Explain(Some(bed.clone()))

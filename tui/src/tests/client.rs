@@ -7,7 +7,7 @@ use std::time::Duration;
 use wardline_api::Change;
 
 use super::*;
-use crate::model::{Model, Place};
+use crate::model::{Model, RowName};
 
 #[path = "../../tests/all/support.rs"]
 mod support;
@@ -58,7 +58,7 @@ fn occupied(model: &Model, department: &str) -> Option<u32> {
         model
             .departments
             .as_ref()?
-            .get(&Place::new("st-mary", department))?
+            .get(&RowName::new("st-mary", department))?
             .row
             .occupied,
     )

@@ -7,7 +7,7 @@
 use wardline_api::*;
 use wardline_api::{BedClass, BedStatus, DeviceState};
 
-use crate::model::{Model, MonoMs, Place, Round, Section, Update};
+use crate::model::{Model, MonoMs, Round, RowName, Section, Update};
 
 pub(crate) const AS_OF: &str = "2026-03-01T10:00:00Z";
 pub(crate) const API: &str = "http://127.0.0.1:7070";
@@ -193,7 +193,7 @@ pub(crate) fn reason(fate: &str, reason: &str, place: &str) -> ReasonRow {
 }
 
 /// What the status of a bed in conflict rests on.
-pub(crate) fn explanation(bed: &Place) -> Explanation {
+pub(crate) fn explanation(bed: &RowName) -> Explanation {
     let event = |n: u32, kind: &str, rule: &str, counts| ExplainedEvent {
         event_id: format!("gw-1/00000000000000ab/{n}"),
         event_type: kind.to_owned(),

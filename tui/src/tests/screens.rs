@@ -14,7 +14,7 @@ use wardline_api::{Change, DepartmentRow};
 use super::*;
 use crate::app::{Input, Key};
 use crate::fixture;
-use crate::model::{Model, Place, Section, Update};
+use crate::model::{Model, RowName, Section, Update};
 use crate::theme::Palette;
 
 const COLOR: Theme = Theme {
@@ -312,7 +312,7 @@ fn p10_all_states_stay_distinct_in_monochrome() {
 #[test]
 fn the_other_screens_look_as_they_should() {
     let mut bed = app(troubled(), &[Key::Enter, Key::Down, Key::Enter]);
-    bed.model.explained = Some(fixture::explanation(&Place::new("st-mary", "ED^101^2")));
+    bed.model.explained = Some(fixture::explanation(&RowName::new("st-mary", "ED^101^2")));
     for (width, height) in SIZES {
         check("explain", &bed, width, height, 2_000);
         for (name, line) in [
