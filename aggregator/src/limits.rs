@@ -62,6 +62,8 @@ wardline_limits::limits! {
     /// Arrivals per metric that are kept of a device with sequence numbers.
     /// How old what was folded last may be while more waits, before an answer says that it is catching up.
     pub CATCHING_UP_AFTER_S: i64 = 2, "s", "answers say catching_up";
+    /// How long a site's bridge may have events in its log without having mapped them.
+    pub UNMAPPED_AFTER_MS: i64 = 30_000, "ms", "answers say catching_up";
     /// How far a sender's clock may be ahead of the agent's without a word about it.
     pub CLOCK_AHEAD_MS: i64 = 5 * 60 * 1000, "ms", "the time is flagged; of a device the time received counts";
     /// How far ahead a time of an ADT message can be and still be one.

@@ -1,8 +1,8 @@
 //! How far an answer reaches: whether something that a source is known to hold is missing, and up to when nothing is.
 //! Pure.
 //!
-//! Proof, not hope: an agent says what it numbered, its bridge says later up to where the log is complete, and the fold has
-//! read what the log holds. Whoever says nothing proves nothing; a word that is older than what it is compared with
+//! Proof, not hope: an agent says what it numbered, its bridge says up to where the log is complete and later that it mapped
+//! as much as it had logged by then, and the fold has read what the log holds. Whoever says nothing proves nothing; a word that is older than what it is compared with
 //! neither proves nor disproves, and what was proved before stays.
 
 use std::collections::BTreeMap;
@@ -15,11 +15,24 @@ use super::accounting::watermark_of;
 use super::copies::CopyProgress;
 use super::fold::FoldProgress;
 use super::status::{Speaker, Statuses};
-use crate::limits::CATCHING_UP_AFTER_S;
+use crate::limits::{CATCHING_UP_AFTER_S, UNMAPPED_AFTER_MS};
 
-/// The time up to which each agent's events were last proved to be all in.
+/// What was proved of each agent, and what is logged and not proved to be mapped yet.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Proofs(BTreeMap<Speaker, i64>);
+pub(crate) struct Proofs {
+    /// The time up to which its events were last proved to be all in.
+    proved: BTreeMap<Speaker, i64>,
+    logged: BTreeMap<Speaker, Logged>,
+}
+
+/// All that an agent had said it had is in the site's log.
+#[derive(Debug, Clone, Copy)]
+struct Logged {
+    said_ms: i64,
+    /// Events that the bridge had logged by then: once it has mapped so many, these are among them.
+    events: u64,
+    since_ms: i64,
+}
 
 /// What is known at one moment.
 pub(crate) struct Known<'a> {
@@ -40,7 +53,7 @@ impl Known<'_> {
             all.filter(move |name| site.is_none_or(|site| site == *name))
         };
         let lag_s = sites().map(|site| self.lag_s(site)).max().unwrap_or(0);
-        let behind = sites().any(|site| self.is_behind(site));
+        let behind = sites().any(|site| self.is_behind(site) || self.maps_too_little(proofs, site));
         Freshness {
             version: Some(self.fold.version),
             catching_up: Some(!self.ready || behind || lag_s >= CATCHING_UP_AFTER_S),
@@ -53,12 +66,27 @@ impl Known<'_> {
 
     /// Takes down what is proved now.
     pub(crate) fn prove(&self, proofs: &mut Proofs) {
-        for ((site, agent), said) in &self.statuses.agents {
-            let complete = self.reads_everything(site)
-                && self.has_all(site, agent) == Some(true)
-                && self.ready;
-            if complete {
-                proofs.0.insert((site.clone(), agent.clone()), said.at_ms);
+        for (speaker, said) in &self.statuses.agents {
+            let (site, agent) = speaker;
+            let Some(bridge) = self.statuses.bridges.get(site) else {
+                continue;
+            };
+            if self.has_all(site, agent) == Some(true) {
+                let logged = proofs.logged.entry(speaker.clone());
+                logged.or_insert(Logged {
+                    said_ms: said.at_ms,
+                    events: bridge.status.ingest.applied,
+                    since_ms: self.now_ms,
+                });
+            }
+            let mapped = bridge.status.transform.received;
+            let in_log = proofs.logged.get(speaker).copied();
+            if let Some(logged) = in_log.filter(|logged| mapped >= logged.events)
+                && self.ready
+                && self.reads_everything(site)
+            {
+                proofs.proved.insert(speaker.clone(), logged.said_ms);
+                proofs.logged.remove(speaker);
             }
         }
     }
@@ -67,7 +95,9 @@ impl Known<'_> {
     fn complete_to_ms(&self, proofs: &Proofs, sites: &[&str]) -> Option<i64> {
         let agents = self.statuses.agents.keys();
         let here = agents.filter(|(site, _)| sites.contains(&site.as_str()));
-        let proved: Option<Vec<i64>> = here.map(|agent| proofs.0.get(agent).copied()).collect();
+        let proved: Option<Vec<i64>> = here
+            .map(|agent| proofs.proved.get(agent).copied())
+            .collect();
         proved?.into_iter().min()
     }
 
@@ -93,6 +123,16 @@ impl Known<'_> {
         here.any(|(site, agent)| self.has_all(site, agent) == Some(false))
             || self.inputs(site).any(|input| input.trouble.is_some())
             || self.copies.is_stuck(site)
+    }
+
+    /// The bridge has had events in its log for a while and has not mapped them.
+    fn maps_too_little(&self, proofs: &Proofs, site: &str) -> bool {
+        let mapped = self.statuses.bridges.get(site);
+        let mapped = mapped.map_or(0, |said| said.status.transform.received);
+        let of_site = proofs.logged.iter().filter(|((of, _), _)| of == site);
+        of_site.map(|(_, logged)| logged).any(|logged| {
+            mapped < logged.events && self.now_ms - logged.since_ms > UNMAPPED_AFTER_MS
+        })
     }
 
     /// Nothing waits in a log, as far as it was seen.
@@ -231,6 +271,31 @@ mod tests {
         // Nobody spoke: nothing is proved.
         let none = ask(&Statuses::default(), read(), true, &mut Proofs::default());
         assert_eq!(none.complete_to, None);
+    }
+
+    /// Logged is not mapped: a transform that stands still leaves the views behind although every log is read to its end.
+    #[test]
+    fn p10_what_is_logged_and_not_mapped_is_not_in() {
+        let mut statuses = said(50, 90_000, 50, 95_000);
+        let bridge = |statuses: &mut Statuses, logged, mapped| {
+            let said = statuses.bridges.get_mut(SITE).unwrap();
+            said.status.ingest.applied = logged;
+            said.status.transform.received = mapped;
+        };
+        bridge(&mut statuses, 50, 20);
+        let mut proofs = Proofs::default();
+        let first = ask(&statuses, read(), true, &mut proofs);
+        assert_eq!((first.catching_up, first.complete_to), (Some(false), None));
+        for logged in proofs.logged.values_mut() {
+            logged.since_ms -= UNMAPPED_AFTER_MS + 1;
+        }
+        let stuck = ask(&statuses, read(), true, &mut proofs);
+        assert_eq!((stuck.catching_up, stuck.complete_to), (Some(true), None));
+        // More was logged meanwhile, and it never rests: what was to be mapped is.
+        bridge(&mut statuses, 90, 60);
+        let mapped = ask(&statuses, read(), true, &mut proofs);
+        assert_eq!(mapped.catching_up, Some(false));
+        assert_eq!(mapped.complete_to.as_deref(), Some("1970-01-01T00:01:30Z"));
     }
 
     #[test]
